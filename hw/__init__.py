@@ -1,0 +1,1 @@
+"""Radios, sound cards, files and clocks. Knows nothing of patches."""
