@@ -1,0 +1,1 @@
+"""Error correcting codes: bits or log-likelihoods in, data and error counts out."""
