@@ -27,6 +27,7 @@ class SourceInfo:
     start: time of the first sample, with time zone; None if nobody said.
     sample_type: as SigMF writes it: "cu8", "ci16_le", "cf32_le" …
     hardware: what recorded it, if it says so.
+    notes: what a technician should know: bytes left over, a header that was not believed, a length cut short.
     """
 
     description: str
@@ -37,6 +38,7 @@ class SourceInfo:
     start: datetime | None
     sample_type: str
     hardware: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,4 +16,4 @@ def corpus() -> dict[str, dict[str, Any]]:
     index = CORPUS / "corpus.json"
     if not index.exists():
         pytest.skip("the signal corpus is not beside this checkout")
-    return {e["id"]: {**e, "path": CORPUS / e["file"]} for e in json.loads(index.read_text())}
+    return {e["id"]: {**e, "path": CORPUS / e["file"]} for e in json.loads(index.read_text())["entries"]}
