@@ -1,0 +1,549 @@
+"""The site file: TOML in, frozen dataclasses out, and every problem at once.
+
+    [bridge]      name · extra_ctcss_hz · extra tones to look for beside the standard ones
+    [[tuner]]     name · source · center · rate · format · gain · ppm · invert
+    [[channel]]   name · tuner · freq or offset · mode · bandwidth · squelch · priority · label · agency
+    [[port]]      name · kind · access_ms · priority · label · agency, and the keys of the kind
+    [[patch]]     name · ports · monitors · hang_s · timeout_s · lockout_ms · min_key_ms · preempt · note
+
+Only the standard library is imported here: the command line reads site files and has to start at once. The tables are
+read by `sdrbridge.table`, which knows types and spelling; this file knows what a site is.
+"""
+
+import tomllib
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from hw.errors import DeviceError
+from sdrbridge import modes, signalling
+from sdrbridge.errors import ConfigError
+from sdrbridge.graph import find_loop
+from sdrbridge.table import Table, did_you_mean
+from sdrbridge.units import format_frequency
+
+PORT_KINDS = ("file", "loopback")
+LATER_PORT_KINDS = ("rtp", "sip", "usrp", "soundcard", "modulator", "mumble", "iax", "reflector")
+"""Kinds the site file knows but this version does not have."""
+
+SOURCE_KINDS = ("file", "discriminator", "rtlsdr", "rtltcp", "soapy")
+
+LONGEST_NAME = 64
+"""Characters of a name; names become file names, with a number and a suffix."""
+
+TONE_RANGE_HZ = (60.0, 260.0)
+"""Where a tone detector can look: below the speech band, above the rumble."""
+
+
+@dataclass(frozen=True, slots=True)
+class SquelchConfig:
+    """What opens a channel. Nothing set: carrier squelch with the mode's own threshold.
+
+    snr_db: the carrier counts from this signal-to-noise ratio. ctcss_hz, dcs: this tone or code ("023N") is required
+    with it; at most one of the two.
+    """
+
+    snr_db: float | None = None
+    ctcss_hz: float | None = None
+    dcs: str | None = None
+
+    @property
+    def dcs_codes(self) -> tuple[str, ...]:
+        """All names under which the required code can be received; empty if none is required."""
+        return signalling.dcs_equivalents(self.dcs) if self.dcs else ()
+
+
+@dataclass(frozen=True, slots=True)
+class TunerConfig:
+    """One source of samples. center_hz, rate: None where the source itself says it. gain_db: None is automatic.
+
+    format: sample type of a raw file whose suffix does not say it. invert: discriminator audio of the other polarity.
+    """
+
+    name: str
+    source: str
+    center_hz: int | None = None
+    rate: int | None = None
+    format: str | None = None
+    gain_db: float | None = None
+    ppm: float = 0.0
+    invert: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The part of `source` before the colon."""
+        return self.source.partition(":")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelConfig:
+    """One carrier. One of freq_hz and offset_hz is set, none for discriminator audio."""
+
+    name: str
+    tuner: str
+    mode: str
+    bandwidth_hz: int
+    freq_hz: int | None = None
+    offset_hz: int | None = None
+    squelch: SquelchConfig = SquelchConfig()
+    priority: int = 0
+    label: str | None = None
+    agency: str | None = None
+
+    @property
+    def preset(self) -> modes.Preset:
+        """What mode and bandwidth mean for the receive chain."""
+        return next(p for p in modes.PRESETS[self.mode] if p.bandwidth_hz == self.bandwidth_hz)
+
+    def offset_from(self, center_hz: int | None) -> int:
+        """Hertz from the tuner's centre. Raises `ConfigError` where a frequency meets an unknown centre."""
+        if self.freq_hz is None:
+            return self.offset_hz or 0
+        if center_hz is None:
+            raise ConfigError(
+                [
+                    f'channel "{self.name}": freq = "{format_frequency(self.freq_hz)}", but nobody says the centre '
+                    f'frequency of tuner "{self.tuner}"; set its center, or give the channel an offset'
+                ]
+            )
+        return self.freq_hz - center_hz
+
+
+@dataclass(frozen=True, slots=True)
+class PortConfig:
+    """A place other than a channel where audio enters or leaves.
+
+    access_ms: what the transmitter behind it needs from keying to the first syllable. path: for kind "file", where to
+    write; None is `ports/NAME.wav` in the output folder.
+    """
+
+    name: str
+    kind: str
+    access_ms: int = 0
+    priority: int = 0
+    path: Path | None = None
+    label: str | None = None
+    agency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PatchConfig:
+    """Ports that hear each other.
+
+    ports: members that talk and hear. monitors: members that only hear. hang_s: outputs stay keyed that long after a
+    talker. timeout_s: longest over. lockout_ms: ping-pong lock-out, the time after a port's unkeying in which what it
+    receives does not count as talk. min_key_ms: shortest time a transmitter is keyed. preempt: a talker of higher
+    priority takes the floor.
+    """
+
+    name: str
+    ports: tuple[str, ...]
+    monitors: tuple[str, ...] = ()
+    hang_s: float = 0.5
+    timeout_s: float = 120.0
+    lockout_ms: int = 0
+    min_key_ms: int = 0
+    preempt: bool = True
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A whole site file, checked. path: where it was read; relative paths in it count from its folder."""
+
+    path: Path
+    name: str
+    extra_ctcss_hz: tuple[float, ...]
+    tuners: tuple[TunerConfig, ...]
+    channels: tuple[ChannelConfig, ...]
+    ports: tuple[PortConfig, ...]
+    patches: tuple[PatchConfig, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths count from."""
+        return self.path.parent
+
+    def channels_of(self, tuner: str) -> tuple[ChannelConfig, ...]:
+        """The channels of one tuner, in the order of the file."""
+        return tuple(c for c in self.channels if c.tuner == tuner)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON; what is not set is left out."""
+        plain = _plain(asdict(self))
+        assert isinstance(plain, dict)
+        return plain
+
+
+class SourceFacts(Protocol):
+    """What a probe finds out; `hw.base.SourceInfo` is one."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def rate(self) -> int: ...
+    @property
+    def center_hz(self) -> int | None: ...
+
+
+Probe = Callable[[TunerConfig], SourceFacts]
+
+
+def load(path: Path, probe: Probe | None = None) -> Site:
+    """Read and check a site file.
+
+    probe: asks a tuner's source for rate and centre without reading samples; with it the channels are checked against
+    the band, without it only where the file itself says rate and centre. It may raise `hw.errors.DeviceError`.
+    Raises `ConfigError` with every problem found.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError([_missing(path)]) from None
+    except UnicodeDecodeError as problem:
+        raise ConfigError(
+            [f"{path}: not UTF-8 text: byte {problem.start} is {problem.object[problem.start]:#04x}"]
+        ) from None
+    except OSError as problem:
+        raise ConfigError([f"{path}: {problem.strerror or problem}"]) from problem
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise ConfigError([f"{path}: {problem}"]) from None
+    return _Reader(path, data, probe).site()
+
+
+def _missing(path: Path) -> str:
+    folder = path.parent
+    names = sorted(p.name for p in folder.glob("*.toml")) if folder.is_dir() else []
+    hint = did_you_mean(path.name, names) or (f"; {folder} has {', '.join(names[:5])}" if names else "")
+    return f"{path}: there is no such file{hint}"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+class _Reader:
+    """One site file being read: the tables, and the problems found so far."""
+
+    def __init__(self, path: Path, data: dict[str, Any], probe: Probe | None) -> None:
+        self.path = path
+        self.data = data
+        self.probe = probe
+        self.problems: list[str] = []
+
+    def site(self) -> Site:
+        top = Table(str(self.path), "", self.data, self.problems)
+        bridge = Table(str(self.path), "[bridge]", top.table("bridge"), self.problems)
+        name = bridge.text("name") or self.path.stem
+        extra = tuple(bridge.numbers("extra_ctcss_hz"))
+        low, high = TONE_RANGE_HZ
+        for tone in extra:
+            if not low <= tone <= high:
+                bridge.problem("extra_ctcss_hz", tone, f"must lie between {low:g} and {high:g} Hz")
+        bridge.finish()
+        tuners = [self._tuner(t) for t in self._tables(top, "tuner")]
+        channels = [self._channel(t, tuners, extra) for t in self._tables(top, "channel")]
+        ports = [self._port(t) for t in self._tables(top, "port")]
+        everywhere = [c.name for c in channels if c] + [p.name for p in ports if p]
+        patches = [self._patch(t, everywhere) for t in self._tables(top, "patch")]
+        top.finish()
+        site = Site(
+            self.path,
+            name,
+            extra,
+            tuple(t for t in tuners if t),
+            tuple(c for c in channels if c),
+            tuple(p for p in ports if p),
+            tuple(p for p in patches if p),
+        )
+        if not self.data.get("tuner") and not self.data.get("port"):
+            self.problems.append(
+                f"{self.path}: there is no [[tuner]] and no [[port]]; a bridge needs something to hear"
+            )
+        self._check_names(site)
+        self._check_patches(site)
+        self._check_bands(site)
+        if self.problems:
+            raise ConfigError(self.problems)
+        return site
+
+    def _tables(self, top: Table, key: str) -> list[Table]:
+        entries = top.tables(key)
+        found = []
+        for number, entry in enumerate(entries, 1):
+            name = entry.get("name")
+            where = f'[[{key}]] "{name}"' if isinstance(name, str) and name else f"[[{key}]] number {number}"
+            found.append(Table(str(self.path), where, entry, self.problems))
+        return found
+
+    def _tuner(self, t: Table) -> TunerConfig | None:
+        name, source = _name(t), t.text("source", required=True)
+        if source is not None:
+            kind, colon, rest = source.partition(":")
+            if not colon or not rest or kind not in SOURCE_KINDS:
+                hint = did_you_mean(kind, SOURCE_KINDS) if colon else f'; for a recording write "file:{source}"'
+                spelled = "file:PATH, discriminator:PATH.wav, rtlsdr:serial=…, rtltcp:HOST:PORT, soapy:driver=…"
+                t.problem("source", source, f"must be one of {spelled}{hint}")
+                source = None
+        center = t.frequency("center", minimum=0)
+        rate = t.frequency("rate", minimum=1)
+        form = t.text("format")
+        gain = t.gain("gain")
+        ppm = t.number("ppm", minimum=-1000, maximum=1000)
+        invert = t.flag("invert")
+        if invert and source is not None and not source.startswith("discriminator:"):
+            t.problem("invert", "true", "is for discriminator: sources only")
+        t.finish()
+        if name is None or source is None:
+            return None
+        return TunerConfig(name, source, center, rate, form, gain, ppm or 0.0, bool(invert))
+
+    def _channel(
+        self, t: Table, tuners: Iterable[TunerConfig | None], extra: tuple[float, ...]
+    ) -> ChannelConfig | None:
+        name = _name(t)
+        known = {tuner.name: tuner for tuner in tuners if tuner}
+        tuner = t.text("tuner", required=True)
+        # A tuner whose own table is broken has been complained of already.
+        declared = {str(e.get("name")) for e in self.data.get("tuner", []) if isinstance(e, dict)}
+        if tuner is not None and tuner not in declared:
+            t.problem("tuner", tuner, "there is no tuner of that name", did_you_mean(tuner, declared))
+        freq = t.frequency("freq", minimum=0)
+        offset = t.frequency("offset")
+        discriminator = tuner in known and known[str(tuner)].kind == "discriminator"
+        if discriminator and offset is not None:
+            t.problem("offset", offset, "discriminator audio is one channel already; leave it out")
+        elif freq is not None and offset is not None:
+            t.problem("offset", offset, "freq is given too; give one of them")
+        elif (
+            tuner in known and not discriminator and freq is None and offset is None and not {"freq", "offset"} & t.seen
+        ):
+            t.missing("freq", 'or offset, from the centre of the tuner, e.g. freq = "155.7525M"')
+        preset = self._preset(t)
+        squelch = self._squelch(t, preset.mode if preset else None, extra)
+        if discriminator and preset is not None and preset.mode != "nfm":
+            t.problem("mode", preset.mode, "discriminator audio is demodulated FM; mode must be nfm")
+        priority = t.integer("priority", minimum=-100, maximum=100) or 0
+        label, agency = t.text("label"), t.text("agency")
+        t.finish()
+        if name is None or tuner is None or preset is None:
+            return None
+        return ChannelConfig(
+            name, tuner, preset.mode, preset.bandwidth_hz, freq, offset, squelch, priority, label, agency
+        )
+
+    def _preset(self, t: Table) -> modes.Preset | None:
+        mode = t.text("mode", required=True)
+        width = t.frequency("bandwidth", minimum=1)
+        if mode is None:
+            return None
+        if mode in modes.LATER_MODES:
+            t.problem("mode", mode, f"is not received by this version; it receives {', '.join(modes.PRESETS)}")
+            return None
+        if mode not in modes.PRESETS:
+            close = did_you_mean(mode, [*modes.PRESETS, *modes.LATER_MODES])
+            t.problem("mode", mode, f"is no mode; modes are {', '.join(modes.PRESETS)}", close)
+            return None
+        presets = modes.PRESETS[mode]
+        if width is None:
+            return presets[0]
+        for preset in presets:
+            # 8.33 kHz is the name of a width of 25/3 kHz: "8.33k" and 8333 mean the same.
+            if abs(preset.bandwidth_hz - width) <= 5:
+                return preset
+        widths = sorted((p.bandwidth_hz for p in presets), key=lambda w: abs(w - width))
+        listed = " and ".join(f'"{format_frequency(w)}"' for w in sorted(widths))
+        nearest = f'; nearest is "{format_frequency(widths[0])}"' if len(widths) > 1 else ""
+        t.problem("bandwidth", format_frequency(width), f"mode {mode} has {listed}{nearest}")
+        return None
+
+    def _squelch(self, channel: Table, mode: str | None, extra: tuple[float, ...]) -> SquelchConfig:
+        given = channel.table("squelch")
+        s = Table(channel.file, f"{channel.where} squelch", given, self.problems)
+        if {"ctcss_hz", "dcs"} <= set(given):
+            channel.problem("squelch", sorted(given), "a carrier bears a tone or a code; give one of ctcss_hz and dcs")
+        for later in ("nac", "talkgroup", "ran", "color_code"):
+            if later in given:
+                s.seen.add(later)
+                s.problem(later, given[later], "selects digital channels, which this version does not receive")
+        snr = s.number("snr_db", minimum=0, maximum=60)
+        ctcss = s.number("ctcss_hz")
+        if ctcss is not None and ctcss not in signalling.CTCSS_HZ and ctcss not in extra:
+            low, high = signalling.nearest_ctcss(ctcss)
+            s.problem(
+                "ctcss_hz",
+                ctcss,
+                f"is not a TIA-603 tone; nearest are {low} and {high} (if it is meant: [bridge] extra_ctcss_hz)",
+            )
+            ctcss = None
+        dcs = s.text("dcs")
+        if dcs is not None:
+            dcs = _dcs(s, dcs)
+        for key, value in (("ctcss_hz", ctcss), ("dcs", dcs)):
+            if value is not None and mode not in (None, "nfm"):
+                s.problem(key, value, f"is heard on mode nfm only, not on {mode}")
+        s.finish()
+        return SquelchConfig(snr, ctcss, dcs)
+
+    def _port(self, t: Table) -> PortConfig | None:
+        name, kind = _name(t), t.text("kind", required=True)
+        if kind in LATER_PORT_KINDS:
+            t.problem("kind", kind, f"is not in this version; it has {' and '.join(PORT_KINDS)}")
+            return None  # its further keys are not known here, so they cannot be judged
+        if kind is not None and kind not in PORT_KINDS:
+            close = did_you_mean(kind, PORT_KINDS + LATER_PORT_KINDS)
+            t.problem("kind", kind, f"is no kind of port; kinds are {', '.join(PORT_KINDS)}", close)
+            return None
+        access = t.integer("access_ms", minimum=0, maximum=5000) or 0
+        priority = t.integer("priority", minimum=-100, maximum=100) or 0
+        path = t.text("path")
+        if path is not None and kind != "file":
+            t.problem("path", path, 'is a key of kind "file" only')
+        label, agency = t.text("label"), t.text("agency")
+        t.finish()
+        if name is None or kind is None:
+            return None
+        written = self.path.parent / path if path else None
+        return PortConfig(name, kind, access, priority, written, label, agency)
+
+    def _patch(self, t: Table, everywhere: list[str]) -> PatchConfig | None:
+        name = _name(t)
+        declared = {
+            str(e.get("name")) for k in ("channel", "port") for e in self.data.get(k, []) if isinstance(e, dict)
+        }
+        members = {key: t.texts(key) for key in ("ports", "monitors")}
+        if "ports" not in t.seen:
+            t.missing("ports", "the names of the channels and ports that hear each other")
+        for key, names in members.items():
+            for member in names:
+                if member not in declared:
+                    t.problem(key, member, "there is no channel or port of that name", did_you_mean(member, declared))
+        both = [*members["ports"], *members["monitors"]]
+        for member in sorted({m for m in both if both.count(m) > 1}):
+            t.problem("ports", member, "is named twice in this patch; a port is never patched to itself")
+        if "ports" in t.seen and len(both) < 2:
+            t.problem("ports", both, "a patch joins at least two ports")
+        elif not members["ports"] and members["monitors"]:
+            t.problem("ports", [], "nobody may talk in this patch: every member is a monitor")
+        numbers = {
+            "hang_s": t.number("hang_s", minimum=0, maximum=30),
+            "timeout_s": t.number("timeout_s", minimum=1, maximum=3600),
+            "lockout_ms": t.integer("lockout_ms", minimum=0, maximum=5000),
+            "min_key_ms": t.integer("min_key_ms", minimum=0, maximum=5000),
+            "preempt": t.flag("preempt"),
+            "note": t.text("note"),
+        }
+        t.finish()
+        if name is None:
+            return None
+        patch = PatchConfig(name, tuple(members["ports"]), tuple(members["monitors"]))
+        return replace(patch, **{key: value for key, value in numbers.items() if value is not None})  # type: ignore[arg-type]
+
+    def _check_names(self, site: Site) -> None:
+        for what, names in (
+            ("[[tuner]]", [t.name for t in site.tuners]),
+            ("[[patch]]", [p.name for p in site.patches]),
+            ("[[channel]] or [[port]]", [c.name for c in site.channels] + [p.name for p in site.ports]),
+        ):
+            seen: dict[str, str] = {}
+            for name in names:
+                # Names become file names, and some file systems do not tell "Fire" from "fire".
+                other = seen.setdefault(name.casefold(), name)
+                if other != name:
+                    self.problems.append(
+                        f'{self.path}: {what} "{name}": differs from "{other}" by capitals only; give it another name'
+                    )
+            self.problems += [
+                f'{self.path}: {what} "{name}": the name is used {names.count(name)} times; each needs its own'
+                for name in dict.fromkeys(names)
+                if names.count(name) > 1
+            ]
+
+    def _check_patches(self, site: Site) -> None:
+        loop = find_loop({p.name: (p.ports, p.monitors) for p in site.patches})
+        if loop is not None:
+            self.problems.append(f"{self.path}: [[patch]] {loop}")
+
+    def _check_bands(self, site: Site) -> None:
+        for tuner in site.tuners:
+            rate, center = tuner.rate, tuner.center_hz
+            if self.probe is not None:
+                try:
+                    facts = self.probe(tuner)
+                except DeviceError as problem:
+                    self.problems.append(f'{self.path}: [[tuner]] "{tuner.name}": {problem}')
+                    continue
+                rate, center = facts.rate, facts.center_hz if tuner.center_hz is None else tuner.center_hz
+            channels = site.channels_of(tuner.name)
+            if tuner.kind == "discriminator":
+                if len(channels) > 1:
+                    names = ", ".join(f'"{c.name}"' for c in channels)
+                    self.problems.append(
+                        f'{self.path}: [[tuner]] "{tuner.name}": discriminator audio holds one channel, not {names}'
+                    )
+                continue
+            for channel in channels:
+                if channel.freq_hz is not None and center is None and self.probe is None:
+                    continue
+                try:
+                    offset = channel.offset_from(center)
+                except ConfigError as problem:
+                    self.problems += [f"{self.path}: [[{p.replace(' ', ']] ', 1)}" for p in problem.problems]
+                    continue
+                if rate is not None:
+                    self._check_band(channel, offset, rate, center)
+
+    def _check_band(self, channel: ChannelConfig, offset: int, rate: int, center: int | None) -> None:
+        preset = channel.preset
+        reach = (rate - preset.filter_hz) / 2
+        if abs(offset + preset.offset_hz) <= reach:
+            return
+        low, high = round(-reach - preset.offset_hz), round(reach - preset.offset_hz)
+        key, value, base = ("offset", offset, 0) if channel.freq_hz is None else ("freq", channel.freq_hz, center or 0)
+        if reach < 0:
+            limit = f"needs {format_frequency(channel.bandwidth_hz)} of band; tuner has {format_frequency(rate)}"
+        else:
+            limit = (
+                f'lies outside tuner "{channel.tuner}", which hears {format_frequency(base + low)} to '
+                f"{format_frequency(base + high)} at {format_frequency(channel.bandwidth_hz)} of bandwidth"
+            )
+        where = f'[[channel]] "{channel.name}"'
+        self.problems.append(f'{self.path}: {where}: {key} = "{format_frequency(value)}": {limit}')
+
+
+def _name(t: Table) -> str | None:
+    name = t.text("name", required=True)
+    if name is None:
+        return None
+    bad = sorted({c for c in name if c in '/\\:*?"<>|' or not c.isprintable()})
+    if not name.strip() or name != name.strip() or name.startswith("."):
+        t.problem("name", name, "must not be empty, begin with a dot, or begin or end with a space")
+    elif bad:
+        t.problem("name", name, f"has {' '.join(map(repr, bad))}, which file names cannot have; write - or _ instead")
+    elif len(name) > LONGEST_NAME:
+        t.problem("name", name, f"has {len(name)} characters; at most {LONGEST_NAME}")
+    else:
+        return name
+    return None
+
+
+def _dcs(s: Table, text: str) -> str | None:
+    code = text.upper().removeprefix("D")
+    digits, polarity = code[:3], code[3:]
+    if len(digits) != 3 or any(c not in "01234567" for c in digits):
+        s.problem("dcs", text, 'must be three octal digits and the polarity, e.g. "023N"')
+    elif digits not in signalling.DCS_CODES:
+        nearest = sorted(signalling.DCS_CODES, key=lambda c: abs(int(c, 8) - int(digits, 8)))[:2]
+        s.problem("dcs", text, f"is not a standard code; nearest are {' and '.join(sorted(nearest))}")
+    elif polarity not in ("N", "I"):
+        s.problem("dcs", text, f'lacks the polarity: "{digits}N" (normal) or "{digits}I" (inverted)')
+    else:
+        return code
+    return None
