@@ -1,0 +1,51 @@
+"""The reader's side of a live source: raw samples out of the ring, converted, with their index and the counters."""
+
+import numpy as np
+
+from dsp.blocks import IqBlock
+from dsp.convert import SampleType, to_complex
+from hw.base import SourceStatistics
+from hw.ring import SampleRing
+
+MAX_SAMPLES = 1 << 18
+"""Most samples one `read` gives."""
+
+
+class RingReader:
+    """Reads `ring` as IqBlocks. kind: how the samples lie in it. rate: samples per second."""
+
+    def __init__(self, ring: SampleRing, kind: SampleType, rate: int) -> None:
+        self._ring = ring
+        self._kind = kind
+        self._rate = rate
+        self._raw = np.empty(0, np.uint8)
+        self._samples = np.empty(0, np.complex64)
+        self._end = 0
+        self._delivered = self._lost = self._gaps = self._clipped = self._invalid = 0
+
+    def read(self, n: int) -> IqBlock | None:
+        """As `Source.read`; waits until there is something."""
+        if n < 1:
+            raise ValueError(f"read({n}): at least 1 sample must be asked for")
+        n = min(n, MAX_SAMPLES)
+        if len(self._samples) < n:
+            self._raw = np.empty(n * self._kind.size, np.uint8)
+            self._samples = np.empty(n, np.complex64)
+        got = self._ring.read(self._raw[: n * self._kind.size])
+        if got is None:
+            return None
+        count, index = got
+        out = self._samples[:count]
+        counts = to_complex(self._raw[: count * self._kind.size], self._kind, out)
+        if index != self._end:
+            self._gaps += 1
+            self._lost += index - self._end
+        self._end = index + count
+        self._delivered += count
+        self._clipped += counts.clipped
+        self._invalid += counts.invalid
+        return IqBlock(out, self._rate, index)
+
+    def statistics(self) -> SourceStatistics:
+        """As `Source.statistics`."""
+        return SourceStatistics(self._delivered, self._lost, self._gaps, self._clipped, self._invalid)
