@@ -21,9 +21,9 @@ START = datetime(2026, 11, 23, 12, 0, 0, 250_000, UTC)
 def packed(values: NDArray[np.float32], bits: int, code: int) -> bytes:
     """Samples as WAV packs them."""
     if code == 3:
-        return values.astype(f"<f{bits // 8}").tobytes()
+        return bytes(values.astype(np.float32 if bits == 32 else np.float64).tobytes())
     if bits == 8:
-        return (np.rint(values * 128 + 127.5)).astype(np.uint8).tobytes()
+        return bytes(np.rint(values * 128 + 127.5).astype(np.uint8))
     integers = np.rint(values.astype(np.float64) * 2.0 ** (bits - 1)).astype("<i8")
     return b"".join(v.tobytes()[: bits // 8] for v in integers)
 
