@@ -24,7 +24,22 @@ static inline uint32_t swap32(uint32_t v) { return __builtin_bswap32(v); }
 static inline uint64_t swap64(uint64_t v) { return __builtin_bswap64(v); }
 #define AS_IS(v) (v)
 
-/* Counts groups (samples of 1 or 2 components) that touch full scale. `any` decides cheaply for the whole chunk. */
+/* Groups (samples of 1 or 2 components) with a component marked 1. The count of a chunk fits in 16 bits, which keeps the
+ * vector lanes narrow. */
+static inline int64_t count_groups(const uint8_t *restrict hit, ptrdiff_t m, int group) {
+    uint16_t count = 0;
+    if (group == 1)
+        for (ptrdiff_t i = 0; i < m; i++) count += hit[i];
+    else
+        for (ptrdiff_t i = 0; i < m / 2; i++) {
+            uint16_t pair;
+            memcpy(&pair, hit + 2 * i, sizeof pair);
+            count += pair != 0;
+        }
+    return count;
+}
+
+/* Converts, and counts the groups that touch full scale. */
 #define DEFINE_INTEGER(NAME, WORD, STORE, SWAP, LO, HI, VALUE)                                                         \
     static inline STORE NAME##_load(const uint8_t *p) {                                                                \
         WORD w;                                                                                                        \
@@ -47,12 +62,14 @@ static inline uint64_t swap64(uint64_t v) { return __builtin_bswap64(v); }
                 least = x < least ? x : least;                                                                         \
                 most = x > most ? x : most;                                                                            \
             }                                                                                                          \
-            if (least == (LO) || most == (HI))                                                                         \
-                for (ptrdiff_t i = 0; i < m; i += group) {                                                             \
-                    const STORE a = NAME##_load(p + i * (ptrdiff_t)sizeof(WORD));                                      \
-                    const STORE b = NAME##_load(p + (i + group - 1) * (ptrdiff_t)sizeof(WORD));                        \
-                    clipped += (a == (LO)) | (a == (HI)) | (b == (LO)) | (b == (HI));                                  \
+            if (least == (LO) || most == (HI)) {                                                                       \
+                uint8_t hit[CHUNK];                                                                                    \
+                for (ptrdiff_t i = 0; i < m; i++) {                                                                    \
+                    const STORE x = NAME##_load(p + i * (ptrdiff_t)sizeof(WORD));                                      \
+                    hit[i] = (x == (LO)) | (x == (HI));                                                                \
                 }                                                                                                      \
+                clipped += count_groups(hit, m, group);                                                                \
+            }                                                                                                          \
         }                                                                                                              \
         return clipped;                                                                                                \
     }

@@ -65,6 +65,12 @@ class Counts:
     invalid: int = 0
 
 
+_NOTHING = Counts()
+_COMPLEX64 = np.dtype(np.complex64)
+_FLOAT32 = np.dtype(np.float32)
+_UINT8 = np.dtype(np.uint8)
+
+
 def _make(kind: str, component: str) -> SampleType:
     bits = int("".join(c for c in component.split("_")[0] if c.isdigit()))
     channels = 2 if kind == "c" else 1
@@ -100,14 +106,14 @@ def to_complex(raw: NDArray[np.uint8], kind: SampleType, out: NDArray[np.complex
     """
     if not kind.is_complex:
         raise RangeError(f"{kind.name} is a real sample type; to_complex needs a complex one such as c{kind.component}")
-    return _unpack(raw, kind, out, np.dtype(np.complex64))
+    return _unpack(raw, kind, out, _COMPLEX64)
 
 
 def to_real(raw: NDArray[np.uint8], kind: SampleType, out: NDArray[np.float32]) -> Counts:
     """Convert raw bytes to real samples; as `to_complex`, with out (n,) float32."""
     if kind.is_complex:
         raise RangeError(f"{kind.name} is a complex sample type; to_real needs a real one such as r{kind.component}")
-    return _unpack(raw, kind, out, np.dtype(np.float32))
+    return _unpack(raw, kind, out, _FLOAT32)
 
 
 def from_complex(samples: NDArray[np.complex64], kind: SampleType) -> tuple[NDArray[np.uint8], int]:
@@ -126,11 +132,13 @@ def from_complex(samples: NDArray[np.complex64], kind: SampleType) -> tuple[NDAr
 
 
 def _unpack(raw: NDArray[np.uint8], kind: SampleType, out: NDArray[np.generic], dtype: np.dtype[np.generic]) -> Counts:
-    if raw.ndim != 1 or raw.dtype != np.uint8 or not raw.flags.c_contiguous:
+    if raw.ndim != 1 or raw.dtype != _UINT8 or not raw.flags.c_contiguous:
         raise ShapeError(f"raw samples are {raw.shape} {raw.dtype}; need (bytes,) uint8, contiguous")
     if out.ndim != 1 or out.dtype != dtype or not out.flags.c_contiguous or not out.flags.writeable:
         raise ShapeError(f"out is {out.shape} {out.dtype}; need (n,) {dtype}, contiguous and writable")
     if len(raw) != len(out) * kind.size:
         raise ShapeError(f"{len(raw)} bytes of {kind.name} do not fill {len(out)} samples of {kind.size} bytes")
-    count = _convert.unpack(_UNPACK[kind.component], raw, out.view(np.float32), kind.channels)
+    count = _convert.unpack(_UNPACK[kind.component], raw, out.view(_FLOAT32), kind.channels)
+    if not count:
+        return _NOTHING
     return Counts(clipped=count) if kind.is_integer else Counts(invalid=count)

@@ -13,7 +13,7 @@ from dsp.errors import RangeError
 from hw.base import SourceInfo, SourceStatistics
 from hw.errors import SourceError
 from hw.filename import read_name
-from hw.samplefile import MAX_SAMPLES, SampleFile, Segment, open_regular
+from hw.samplefile import SampleFile, Segment, open_regular
 from hw.spec import SourceRequest
 
 RATES = range(1_000, 1_000_000_001)
@@ -54,13 +54,12 @@ class IqFile:
             return None
         raw, index = piece
         count = len(raw) // self._kind.size
-        if len(self._out) < count:
-            self._out = np.empty(min(n, MAX_SAMPLES), np.complex64)
-        samples = self._out[:count]
-        counts = to_complex(raw, self._kind, samples)
+        if len(self._out) != count:
+            self._out = np.empty(count, np.complex64)
+        counts = to_complex(raw, self._kind, self._out)
         self._clipped += counts.clipped
         self._invalid += counts.invalid
-        return IqBlock(samples, self._info.rate, index)
+        return IqBlock(self._out, self._info.rate, index)
 
     def statistics(self) -> SourceStatistics:
         """Counters since it was opened."""

@@ -73,13 +73,14 @@ class SampleFile:
         return raw, index
 
     def _fill(self, offset: int, size: int) -> NDArray[np.uint8]:
-        if len(self._buffer) < size:
+        if len(self._buffer) != size:
             self._buffer = np.empty(size, np.uint8)
-        raw = self._buffer[:size]
-        view, got = raw.data, 0
+        raw, got = self._buffer, 0
+        assert self._file is not None
+        fd = self._file.fileno()
         try:
             while got < size:
-                step = os.preadv(self._file.fileno(), [view[got:]], offset + got) if self._file else 0
+                step = os.preadv(fd, [raw.data[got:] if got else raw.data], offset + got)
                 if not step:
                     raise SourceError(f"{self._path}: the file ends at byte {offset + got}; it was longer when opened")
                 got += step
