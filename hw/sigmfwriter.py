@@ -72,6 +72,7 @@ class SigmfWriter:
         self._filled = 0
         self._dirty = False
         self._written_at = 0
+        self._known = 0
 
     @classmethod
     def create(
@@ -224,8 +225,14 @@ class SigmfWriter:
                 whole = os.fstat(data.fileno()).st_size // self.kind.size
                 os.ftruncate(data.fileno(), whole * self.kind.size)
                 self.samples = whole
-            with contextlib.suppress(OSError):
+            try:
                 self._write_metadata()
+            except OSError:
+                if len(self._captures) > self._known:
+                    # Samples behind a gap that the metadata does not know would be heard at the wrong time.
+                    self.samples = self._captures[self._known][0]
+                    with contextlib.suppress(OSError):
+                        os.ftruncate(data.fileno(), self.samples * self.kind.size)
             with contextlib.suppress(OSError):
                 data.close()
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -247,6 +254,7 @@ class SigmfWriter:
             raise
         self._dirty = False
         self._written_at = self.samples
+        self._known = len(self._captures)
 
     def _metadata(self) -> dict[str, Any]:
         h = self._header

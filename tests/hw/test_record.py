@@ -1,5 +1,6 @@
 """Recording: what was written is read back, with its gaps and facts; a kill or a full disk leaves it readable."""
 
+import errno
 import json
 import os
 import signal
@@ -204,13 +205,30 @@ def test_a_disk_that_fills_before_the_metadata(tmp_path: Path, monkeypatch: pyte
     writer.annotate(0, 10, label="x")
 
     def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(SinkError, match="the disk is full"):
         writer.close()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.sigmf-data", "x.sigmf-meta"]
     assert len(play(open_source("file:x.sigmf-meta", base=tmp_path))[0]) == 100
+
+
+def test_samples_behind_a_gap_that_could_not_be_noted_are_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hw.sigmfwriter, "_PROMPT_CAPTURES", 1)
+    writer = create(tmp_path)
+    writer.write(IqBlock(noise(100), RATE, 0))
+    writer.write(IqBlock(noise(100), RATE, 500))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(SinkError, match=r"the disk is full or a size limit was met after 0\.002 s"):
+        writer.close()
+    assert probe("file:x.sigmf-meta", base=tmp_path).length == 100
 
 
 def test_refusals(tmp_path: Path) -> None:
