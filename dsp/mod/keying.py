@@ -1,0 +1,99 @@
+"""When the carrier is on: overs, each with a soft rise and fall and the tail its squelch tone asks for.
+
+    key            unkey         end
+     │               │            │
+     ╭───────────────┬────────────╮
+    ─╯   speech      │  tail      ╰─     raised-cosine edges inside key … end
+
+Times are sample indices of the speech (8 kHz), on the air. Everything is a function of the absolute index, so nothing
+here depends on how the stream is cut.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsp.errors import RangeError
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """One over in output samples: first sample with carrier, release of the key, first sample without carrier."""
+
+    key: int
+    unkey: int | None = None
+    end: int | None = None
+
+
+class Keying:
+    """The overs of one transmitter. Unkeyed means no carrier: exact zeros.
+
+    factor: output samples for one speech sample. rise: length of each edge, tail: carrier after the release, in output
+    samples.
+    """
+
+    def __init__(self, factor: int, rise: int, tail: int) -> None:
+        self._factor = factor
+        self._rise = rise
+        self._tail = tail
+        self.reset()
+
+    def reset(self) -> None:
+        """No overs."""
+        self._overs: list[Over] = []
+        self._done = 0
+
+    @property
+    def end(self) -> int:
+        """Speech index at which the last carrier that has been unkeyed is gone; 0 if there was none."""
+        last = next((o.end for o in reversed(self._overs) if o.end is not None), 0)
+        return -(-last // self._factor)
+
+    @property
+    def keyed(self) -> bool:
+        """Whether an over has been begun and not released."""
+        return bool(self._overs) and self._overs[-1].unkey is None
+
+    def key(self, index: int) -> None:
+        """Carrier on from speech sample `index`. Raises `RangeError` if that is past, or an over is still on."""
+        at = index * self._factor
+        last = self._overs[-1] if self._overs else None
+        if last and last.end is None:
+            raise RangeError(f"key at {index}: the over keyed at {last.key // self._factor} has not been unkeyed")
+        if last and last.end is not None and at < last.end:
+            raise RangeError(
+                f"key at {index}: the carrier of the over before is on until {-(-last.end // self._factor)}"
+            )
+        if at < self._done:
+            raise RangeError(f"key at {index}: samples up to {self._done // self._factor} have been sent")
+        self._overs.append(Over(at))
+
+    def unkey(self, index: int) -> None:
+        """Release the key at speech sample `index`; the carrier ends after the tail.
+
+        Never refused: if the index is past, it is now; without an over there is nothing to do.
+        """
+        if not self.keyed:
+            return
+        over = self._overs[-1]
+        at = max(index * self._factor, over.key, self._done)
+        # An over released at once still has room for both edges.
+        end = max(at + self._tail, over.key + 2 * self._rise)
+        self._overs[-1] = Over(over.key, at, end)
+
+    def overs(self, start: int, stop: int) -> list[Over]:
+        """Overs with carrier anywhere in start … stop, in order. Samples before `start` are sent from now on."""
+        self._done = max(self._done, stop)
+        found = [o for o in self._overs if o.key < stop and (o.end is None or o.end > start)]
+        # Keep the last one, whose end may be asked for.
+        self._overs = [o for o in self._overs[:-1] if o.end is None or o.end > start] + self._overs[-1:]
+        return found
+
+    def envelope(self, over: Over, index: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Amplitude 0 … 1 of one over at the given output samples."""
+        inside = index - over.key + 1
+        if over.end is not None:
+            inside = np.minimum(inside, over.end - index)
+        ramp = np.clip(inside / (self._rise + 1), 0.0, 1.0)
+        return np.asarray(0.5 - 0.5 * np.cos(np.pi * ramp))
