@@ -1,0 +1,132 @@
+"""FM discriminator of a bank of channels, with an envelope-steered narrow filter below the threshold."""
+
+from libc.string cimport memcpy, memmove
+
+cdef extern from "demod/_fm.h" nogil:
+    int FIR_LANES
+    void fm_split(const float *x, float *re, float *im, long n)
+    void fm_fir(const float *h, long taps, const float *re, const float *im, float *yre, float *yim, long n)
+    void fm_power(const float *re, const float *im, float *p, long n)
+    void fm_blend(float *wre, float *wim, const float *nre, const float *nim, float start, float step, long first, long n)
+    void fm_angle(const float *re, const float *im, float scale, float *out, long n)
+
+
+def discriminate(
+    const float[:, :, ::1] block,
+    const float[:, ::1] taps,
+    const float[::1] limits,
+    long long[:, ::1] position,
+    float[:, ::1] track,
+    float[:, :, ::1] power,
+    float[:, :, ::1] history,
+    float[:, :, ::1] last,
+    float[:, ::1] scratch,
+    float scale,
+    float[:, ::1] out,
+):
+    """One block of every row. Shapes and meaning as `dsp.demod.fm` allocates them; the GIL is released."""
+    cdef Py_ssize_t rows = block.shape[0], n = block.shape[1], row
+    with nogil:
+        for row in range(rows):
+            _row(
+                &block[row, 0, 0], n, &taps[row, 0], taps.shape[1], &limits[0], &position[row, 0], &track[row, 0],
+                &power[row, 0, 0], power.shape[2], &history[row, 0, 0], &last[row, 0, 0], &scratch[0, 0],
+                scratch.shape[1], scale, &out[row, 0],
+            )
+
+
+cdef inline float _sum(const float *p, long n) noexcept nogil:
+    # Four running sums: a fixed order, whatever the vector width.
+    cdef float s0 = 0, s1 = 0, s2 = 0, s3 = 0
+    cdef long i
+    for i in range(0, n - 3, 4):
+        s0 += p[i]
+        s1 += p[i + 1]
+        s2 += p[i + 2]
+        s3 += p[i + 3]
+    return (s0 + s1) + (s2 + s3)
+
+
+cdef inline float _sum_squares(const float *p, long n) noexcept nogil:
+    cdef float s0 = 0, s1 = 0, s2 = 0, s3 = 0
+    cdef long i
+    for i in range(0, n - 3, 4):
+        s0 += p[i] * p[i]
+        s1 += p[i + 1] * p[i + 1]
+        s2 += p[i + 2] * p[i + 2]
+        s3 += p[i + 3] * p[i + 3]
+    return (s0 + s1) + (s2 + s3)
+
+
+cdef void _row(
+    const float *x, long n, const float *h, long taps, const float *limits, long long *position, float *track,
+    float *power, long segment, float *history, float *last, float *scratch, long width, float scale, float *out,
+) noexcept nogil:
+    # scratch: six lines of `width` floats: input re, im; wide re, im (one sample early); narrow re, im
+    cdef float *xre = scratch
+    cdef float *xim = scratch + width
+    cdef float *wre = scratch + 2 * width
+    cdef float *wim = scratch + 3 * width
+    cdef float *nre = scratch + 4 * width
+    cdef float *nim = scratch + 5 * width
+    cdef long past = taps - 1, half = (taps - 1) // 2, i = 0, m, j
+    memcpy(xre, history, past * sizeof(float))
+    memcpy(xim, history + past, past * sizeof(float))
+    fm_split(x, xre + past, xim + past, n)
+    memcpy(history, xre + n, past * sizeof(float))
+    memcpy(history + past, xim + n, past * sizeof(float))
+    wre[0] = last[0]
+    wim[0] = last[1]
+    memcpy(wre + 1, xre + half, n * sizeof(float))
+    memcpy(wim + 1, xim + half, n * sizeof(float))
+    if taps > 1:
+        while i < n:
+            j = position[0]
+            m = min(segment - j, n - i)
+            fm_power(wre + 1 + i, wim + 1 + i, power + j, m)
+            if position[1]:
+                fm_fir(h, taps, xre + i, xim + i, nre, nim, m)
+                fm_power(nre, nim, power + segment + j, m)
+                if track[4] != 0 or track[5] != 0:
+                    fm_blend(wre + 1 + i, wim + 1 + i, nre, nim, track[4], track[5], j, m)
+            i += m
+            position[0] += m
+            if position[0] == segment:
+                position[0] = 0
+                _steer(power, segment, limits, position, track)
+    last[0] = wre[n]
+    last[1] = wim[n]
+    fm_angle(wre, wim, scale, out, n)
+
+
+cdef void _steer(
+    const float *power, long segment, const float *limits, long long *position, float *track
+) noexcept nogil:
+    # Smoothed mean and mean square of the power: track[0:2] wide, track[2:4] narrow; share of the narrow: track[4:6].
+    cdef float a = limits[0], wide, narrow, gain, share = 0
+    cdef float begin = track[4] + track[5] * segment
+    cdef float scale = 1.0 / segment
+    track[0] += a * (_sum(power, segment) * scale - track[0])
+    track[1] += a * (_sum_squares(power, segment) * scale - track[1])
+    wide = track[1] / (track[0] * track[0]) - 1 if track[0] > 1e-18 else 0
+    if position[1]:
+        if position[1] == 1:
+            # The same memory as the wide signal's, so that the rise of a carrier does not look steadier in the narrow.
+            gain = _sum(power + segment, segment) / max(_sum(power, segment), 1e-18)
+            track[2] = track[0] * gain
+            track[3] = track[1] * gain * gain
+            position[1] = 2
+        else:
+            track[2] += a * (_sum(power + segment, segment) * scale - track[2])
+            track[3] += a * (_sum_squares(power + segment, segment) * scale - track[3])
+        narrow = track[3] / (track[2] * track[2]) - 1 if track[2] > 1e-18 else 1
+        gain = min(max((limits[4] * wide - narrow) / (limits[5] * wide), 0), 1) if wide > 0 else 0
+        share = gain * min(max((wide - limits[1]) / (limits[2] - limits[1]), 0), 1)
+    elif wide > limits[3] and wide < limits[6]:
+        position[1] = 1
+    if position[1] and share == 0 and begin < 1e-6 and (wide < limits[3] or wide > limits[6]):
+        position[1] = 0
+    if begin < 1e-6:
+        begin = 0
+    track[4] = begin
+    track[5] = (share - begin) * scale
