@@ -1,0 +1,5 @@
+"""The full-rate IMBE vocoder of P25 Phase 1 (TIA-102.BABA-A, 7200 bit/s of which 4400 are speech)."""
+
+from dsp.vocoder.imbe.decoder import ImbeDecoder
+
+__all__ = ["ImbeDecoder"]

@@ -1,0 +1,176 @@
+"""The tables of the full-rate vocoder, as printed in the annexes of TIA-102.BABA-A.
+
+Amplitudes in the model are in units of the 16-bit sample, as in the standard; the faces scale to full scale ±1.0.
+Tables that have a closed form are given by it, and the tests compare it with printed rows.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsp.fec import golay, hamming
+
+MIN_HARMONICS = 9
+MAX_HARMONICS = 56
+MAX_BANDS = 12
+
+PITCH_LEVELS = 208
+"""Values of b₀ in use: 0 … 207; 208 … 255 are reserved (clause 6.1)."""
+
+VECTOR_BITS = (12, 12, 12, 12, 11, 11, 11, 7)
+"""Data bits of the vectors u₀ … u₇ (clause 7.1); 88 together."""
+
+CODE_BITS = (golay.LENGTH,) * 4 + (hamming.LENGTH,) * 3 + (7,)
+"""Channel bits of the vectors c₀ … c₇ (clause 7.3); 144 together."""
+
+DATA_BITS = sum(VECTOR_BITS)
+CHANNEL_BITS = sum(CODE_BITS)
+
+
+def _numbers(text: str, scale: float) -> NDArray[np.float64]:
+    return np.array([int(word) for word in text.split()], dtype=np.float64) / scale
+
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+def harmonics(pitch: int) -> int:
+    """L, the number of harmonics of pitch index b₀ (eq. 46 and 47): ⌊0.9254·⌊π/ω₀ + 0.25⌋⌋ with ω₀ = 4π/(b₀ + 39.5).
+
+    π/ω₀ + 0.25 = (2·b₀ + 81)/8 in whole numbers, so no rounding of π can move the border.
+    """
+    return 9254 * ((2 * pitch + 81) // 8) // 10000
+
+
+def bands(count: int) -> int:
+    """K, the number of voiced/unvoiced bands of `count` harmonics (eq. 48)."""
+    return min((count + 2) // 3, MAX_BANDS)
+
+
+def block_lengths(count: int) -> tuple[int, ...]:
+    """J₁ … J₆, the lengths of the six blocks of prediction residuals (Annex J)."""
+    return tuple((count + block) // 6 for block in range(6))
+
+
+PITCH_WINDOW = _numbers(
+    """
+    9207658 9206692 9203796 9198971 9192219 9183544 9172950 9160442 9146028 9129714 9111509 9091422 9069464 9045644
+    9019977 8992474 8963150 8932019 8899098 8864402 8827951 8789761 8749853 8708246 8664962 8620022 8573449 8525265
+    8475496 8424166 8371301 8316926 8261070 8203759 8145022 8084887 8023385 7960546 7896400 7830978 7764313 7696436
+    7627382 7557182 7485870 7413482 7340051 7265612 7190201 7113852 7036603 6958490 6879548 6799814 6719326 6638121
+    6556235 6473706 6390572 6306869 6222637 6137912 6052732 5967135 5881159 5794841 5708218 5621328 5534208 5446896
+    5359428 5271841 5184172 5096456 5008731 4921031 4833392 4745849 4658437 4571191 4484143 4397329 4310781 4224531
+    4138613 4053057 3967895 3883158 3798876 3715079 3631796 3549055 3466884 3385311 3304362 3224064 3144442 3065520
+    2987323 2909874 2833197 2757312 2682242 2608007 2534627 2462121 2390508 2319806 2250030 2181198 2113326 2046427
+    1980516 1915605 1851708 1788837 1727001 1666211 1606477 1547807 1490209 1433691 1378257 1323915 1270669 1218523
+    1167480 1117544 1068715 1020996 974387 928887 884496 841213 799034 757957 717979 679095 641300 604590
+    568957 534396 500898 468457 437064 406710 377385 349080 321783 295485 270174
+    """,
+    1e8,
+)
+"""w_I(n) for n = 0 … 150, symmetric: the window of the initial pitch estimate (Annex B)."""
+
+REFINEMENT_WINDOW = _numbers(
+    """
+    1000000 999774 999096 997966 996386 994358 991884 988967 985610 981817 977592 972940 967867 962377 956477 950174
+    943474 936386 928917 921074 912868 904307 895400 886157 876589 866705 856516 846033 835267 824231 812935 801391
+    789612 777610 765397 752986 740390 727621 714692 701616 688407 675076 661638 648105 634490 620807 607067 593284
+    579470 565639 551802 537971 524160 510379 496640 482956 469336 455793 442337 428978 415727 402594 389588 376718
+    363994 351425 339018 326782 314724 302851 291171 279689 268413 257347 246497 235869 225466 215294 205355 195653
+    186192 176974 168001 159276 150799 142572 134596 126872 119398 112176 105205 98483 92009 85782 79801 74062
+    68563 63303 58277 53482 48915 44573 40451 36546 32852 29365 26081 22995 20102 17397 14873
+    """,
+    1e6,
+)
+"""w_R(n) for n = 0 … 110, symmetric: the window of refinement, voicing and amplitudes (Annex C)."""
+
+LOW_PASS = _numbers("351338 278990 118754 -15116 -55990 -26955 8800 16601 5666 -2831 -2898", 1e6)
+"""h_LPF(n) for n = 0 … 10, symmetric: the low-pass before the initial pitch estimate (Annex D)."""
+
+GAIN_LEVELS = _numbers(
+    """
+    -2842205 -2694235 -2558260 -2382850 -2221042 -2095574 -1980845 -1836058 -1645556 -1417658 -1261301 -1125631
+    -958207 -781591 -555837 -346976 -147249 27755 211495 388380 552873 737223 932197 1139032
+    1320955 1483433 1648297 1801447 1942731 2118613 2321486 2504443 2653909 2780654 2925355 3076390
+    3220825 3402869 3585096 3784606 3955521 4155636 4314009 4444150 4577542 4735552 4909493 5085264
+    5254767 5411894 5568094 5738523 5919215 6087701 6280685 6464201 6647736 6834672 7022583 7211777
+    7471016 7738948 8124863 8695827
+    """,
+    1e6,
+)
+"""Levels of the gain G₁, by b₂ (Annex E)."""
+
+# A row a number of harmonics 9 … 56, a digit a coefficient b₃ … b₇; A = 10.
+_GAIN_BITS = _words("""
+    A9999 99888 88877 87777 77766 76666 76665 66655 66555 65555 65544 65544 55544 55444 54444 54444
+    54443 54433 54433 44433 44433 44433 44333 44333 43333 43333 43333 43333 43332 43332 43332 43332
+    43322 43322 43322 43322 43322 33322 33322 33322 33322 33322 33322 33222 33222 33222 33222 33222
+""")
+
+# A row a number of harmonics 9 … 56, a digit a coefficient b₈ … b_(L+1).
+_SHAPE_BITS = _words("""
+    987 9765
+    97654 876543
+    7765433 77544343
+    675443333 6654433332
+    55544433232 545543333222
+    5454433332321 54544332321321
+    445443322321321 4444432322321221
+    43443432322221221 433433332321221221
+    4334333323212212111 43343332232122112211
+    432432322322122112211 4324323222321122112111
+    33243223222321121112111 332233223221321121112111
+    3322332232212211211121111 33223322322122112111121110
+    332233223211221112111121111 3222322232211221112111121110
+    32223222232111221112111021110 322213222132111221112111021110
+    3222132222321112111121110211110 32221322213211121111211110211110
+    322213222132111221110211110211100 3222132211321111221110211110211100
+    32211322211321111221110211110211100 322211322211221111221110211100211100
+    3222113222112211112111102111002111100 32211132221122111121111021111002111100
+    322111322111221111221110021111002111100 3221113221112211111221110021111002111100
+    32211132211112211111221110021111002111000 322111132211112211111221110021110002111000
+    3221111322111122111102211100211100021111000 32211113221111221111022111002111100021110000
+    322111132111112211110221110002111100021111000 3211111322111122111110221110002111100021111000
+    32111113221111122111110221110002111100021110000 322111103221111022111110221110002111100021110000
+    3221111032211110221111102211100021110000211110000 32211110322111102211111022111000211110000211100000
+""")
+
+STEP = (0.0, 1.20, 0.85, 0.65, 0.40, 0.28, 0.15, 0.08, 0.04, 0.02, 0.01)
+"""Step of a uniform quantiser in standard deviations, by its number of bits 0 … 10 (Table 3)."""
+
+GAIN_DEVIATION = (0.310, 0.201, 0.168, 0.145, 0.132)
+"""Standard deviation of G₂ … G₆: the steps printed in Annex F are this times `STEP`."""
+
+SHAPE_DEVIATION = (0.307, 0.241, 0.207, 0.190, 0.179, 0.173, 0.165, 0.170, 0.170)
+"""Standard deviation of the DCT coefficients C_(i,k), k = 2 … 10 (Table 4)."""
+
+
+def allocation(count: int) -> tuple[int, ...]:
+    """Bits of b₀ … b_(L+2) for `count` harmonics (Annexes F and G); they add up to 88."""
+    row = count - MIN_HARMONICS
+    coefficients = tuple(int(digit, 16) for digit in _GAIN_BITS[row] + _SHAPE_BITS[row])
+    return (8, bands(count), 6, *coefficients, 1)
+
+
+def steps(count: int) -> tuple[float, ...]:
+    """Quantiser steps of b₃ … b_(L+1) for `count` harmonics; 0 where no bits are spent."""
+    deviation = list(GAIN_DEVIATION)
+    for length in block_lengths(count):
+        deviation += SHAPE_DEVIATION[: length - 1]
+    return tuple(STEP[bits] * sigma for bits, sigma in zip(allocation(count)[3:-1], deviation))
+
+
+def synthesis_window(n: int) -> float:
+    """w_S(n), the trapezoid of the synthesis (Annex I): 1 to ±55, then 0.02 a sample down to 0 at ±105."""
+    return min(50, max(0, 105 - abs(n))) / 50
+
+
+def interleave() -> NDArray[np.uint8]:
+    """Place in c₀ … c₇ of each channel bit in the order sent, (144,) uint8 (Annex H).
+
+    A block interleaver: six bits that follow each other on the air lie 24 places apart, and every other six swap
+    the two bits of each symbol. Bits of a vector are counted from its first (the annex counts from its last).
+    """
+    order = np.arange(CHANNEL_BITS, dtype=np.uint8).reshape(6, 24).T.reshape(24, 3, 2)
+    order[1::2] = order[1::2, :, ::-1]
+    return order.reshape(-1)
