@@ -31,6 +31,7 @@ class SourceKind:
 KINDS: dict[str, SourceKind] = {
     "file": SourceKind("hw.recording", "file:PATH", "an IQ recording: SigMF, WAV or raw samples"),
     "discriminator": SourceKind("hw.discriminator", "discriminator:PATH.wav", "FM discriminator audio of one channel"),
+    "rtlsdr": SourceKind("hw.rtlsdr", "rtlsdr:serial=SERIAL", "an RTL-SDR dongle on USB; rtlsdr:0 for the first"),
     "rtltcp": SourceKind("hw.rtltcp", "rtltcp:HOST:PORT", "a receiver behind rtl_tcp"),
 }
 """Every kind of source, by the word before the colon."""

@@ -68,7 +68,7 @@ class SampleRing:
         if rest:
             raise ValueError(f"{len(data)} bytes are not whole samples of {self._size} bytes")
         with self._changed:
-            if self._closed or not count:
+            if self._finished or not count:
                 return
             self._written += count
             surplus = max(0, count - self._capacity)

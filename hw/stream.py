@@ -1,5 +1,7 @@
 """The reader's side of a live source: raw samples out of the ring, converted, with their index and the counters."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from dsp.blocks import IqBlock
@@ -11,11 +13,19 @@ MAX_SAMPLES = 1 << 18
 """Most samples one `read` gives."""
 
 
-class RingReader:
-    """Reads `ring` as IqBlocks. kind: how the samples lie in it. rate: samples per second."""
+_LOOK_S = 0.1  # how often a waiting reader asks whether the device still lives
 
-    def __init__(self, ring: SampleRing, kind: SampleType, rate: int) -> None:
+
+class RingReader:
+    """Reads `ring` as IqBlocks.
+
+    kind: how the samples lie in it. rate: samples per second. check: called now and then while nothing comes; may fail
+    the ring.
+    """
+
+    def __init__(self, ring: SampleRing, kind: SampleType, rate: int, check: Callable[[], None] | None = None) -> None:
         self._ring = ring
+        self._check = check
         self._kind = kind
         self._rate = rate
         self._raw = np.empty(0, np.uint8)
@@ -31,7 +41,13 @@ class RingReader:
         if len(self._samples) < n:
             self._raw = np.empty(n * self._kind.size, np.uint8)
             self._samples = np.empty(n, np.complex64)
-        got = self._ring.read(self._raw[: n * self._kind.size])
+        raw = self._raw[: n * self._kind.size]
+        timeout_s = None if self._check is None else _LOOK_S
+        got = self._ring.read(raw, timeout_s)
+        while got is not None and not got[0]:
+            if self._check is not None:
+                self._check()
+            got = self._ring.read(raw, timeout_s)
         if got is None:
             return None
         count, index = got
