@@ -1,0 +1,20 @@
+import numpy as np
+from numpy.typing import NDArray
+
+HOP: int
+
+class Store:
+    filled: int
+    hops: int
+    def __init__(self, capacity: int) -> None: ...
+    def push(self, samples: NDArray[np.float32]) -> None: ...
+    def is_quiet(self, hop: int) -> bool: ...
+
+class Cursor:
+    position: int
+    played: int
+    skipped: int
+    lost: int
+    waited: int
+    def __init__(self, store: Store, start: int) -> None: ...
+    def pull(self, out: NDArray[np.float32], reserve: int, ended: bool) -> None: ...

@@ -1,0 +1,141 @@
+"""The launch buffer: plays an over from its true start, late, and wins the delay back in the speaker's pauses.
+
+An over is decided after it began, and a slow transmitter takes up to seconds until it carries speech. So playback
+starts late, at the first sample. It then runs at the pace of the air, at the speaker's pitch, and jumps ahead inside
+pauses until no more than `reserve` is held back.
+
+    Speech     the over's audio as it becomes known, in a ring; every 5 ms hop is marked pause or not
+    Playout    a cursor in it; several can play one Speech with different delays
+
+A hop counts as pause if its energy, alone and averaged over 15 ms, is less than 6 dB above the quietest hop of late
+and at least 13 dB below the loudest; 40 dB below the loudest is always a pause. The quietest is forgotten at 4 dB a
+second, the loudest at 2 dB a second. Of a pause 40 % remains, but no less than 60 ms and no more than 150 ms, and its
+first and last 30 ms are never touched, so that weak endings and beginnings of words stay. The two sides of a jump are
+faded into each other over 5 ms.
+
+All samples are accounted for: `played + skipped + lost` is how far the cursor has come.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsp._playout import HOP, Cursor, Store
+from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
+from dsp.errors import RangeError, ShapeError
+
+RESERVE = 80
+"""Samples that playback tries to stay behind what is known: 10 ms for the unevenness with which it arrives."""
+
+HOP_SAMPLES = HOP
+"""Samples over which a pause is judged: 5 ms."""
+
+Audio = NDArray[np.float32]
+
+
+class Speech:
+    """The audio of one over as it becomes known.
+
+    start: on-air index of its first sample (8 kHz). keep: samples to keep, rounded up to a power of two; a cursor that
+    falls further behind loses what was overwritten, and counts it. Raises `RangeError` for less than one tick.
+    """
+
+    __slots__ = ("_store", "capacity", "ended", "start")
+
+    def __init__(self, start: int, keep: int = 2 * AUDIO_RATE) -> None:
+        if keep < TICK_SAMPLES:
+            raise RangeError(f"keep = {keep} samples is less than a tick; {TICK_SAMPLES} or more")
+        self.start = start
+        self.capacity = 1 << (keep - 1).bit_length()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything; cursors of before are of no more use."""
+        self._store = Store(self.capacity)
+        self.ended = False
+
+    @property
+    def end(self) -> int:
+        """On-air index after the last sample known."""
+        return self.start + self._store.filled
+
+    def push(self, samples: Audio) -> None:
+        """Add what became known: (n,) float32, following without a gap (lost samples are given as zeros).
+
+        NaN and infinity become 0. Raises `ShapeError`.
+        """
+        if samples.dtype != np.float32 or samples.ndim != 1:
+            raise ShapeError(f"speech is {samples.dtype} {samples.shape}; it must be float32 (n,)")
+        self._store.push(np.ascontiguousarray(samples))
+
+    def flush(self) -> None:
+        """Say that no more will come."""
+        self.ended = True
+
+    def pauses(self) -> NDArray[np.bool_]:
+        """Of the hops still kept, oldest first, which are pauses: (n,) bool."""
+        first = max(0, self._store.hops - self.capacity // HOP)
+        return np.array([self._store.is_quiet(hop) for hop in range(first, self._store.hops)], np.bool_)
+
+
+class Playout:
+    """A cursor that plays a Speech.
+
+    start: on-air index of the first sample to play; None for the beginning. reserve: samples to stay behind what is
+    known. Raises `RangeError` where start does not lie in what is known.
+    """
+
+    __slots__ = ("_cursor", "_start", "reserve", "speech")
+
+    def __init__(self, speech: Speech, start: int | None = None, reserve: int = RESERVE) -> None:
+        first = speech.start if start is None else start
+        if not speech.start <= first <= speech.end:
+            raise RangeError(f"start = {first} lies outside the over, of which {speech.start} … {speech.end} is known")
+        if reserve < 0:
+            raise RangeError(f"reserve = {reserve} samples; it must be 0 or more")
+        self.speech = speech
+        self.reserve = reserve
+        self._start = first
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to the first sample."""
+        self._cursor = Cursor(self.speech._store, self._start - self.speech.start)
+
+    def pull(self, out: Audio) -> None:
+        """Play the next samples into `out`, (n,) float32, C-contiguous. Zeros where nothing is there (yet)."""
+        self._cursor.pull(out, self.reserve, self.speech.ended)
+
+    @property
+    def position(self) -> int:
+        """On-air index of the next sample to play."""
+        return self.speech.start + self._cursor.position
+
+    @property
+    def lag(self) -> int:
+        """Samples known and not yet played."""
+        return self.speech.end - self.position
+
+    @property
+    def drained(self) -> bool:
+        """Whether the over has been played to its last sample."""
+        return self.speech.ended and self._cursor.position >= self.speech._store.filled
+
+    @property
+    def played(self) -> int:
+        """Samples played."""
+        return self._cursor.played
+
+    @property
+    def skipped(self) -> int:
+        """Samples of pauses left out."""
+        return self._cursor.skipped
+
+    @property
+    def lost(self) -> int:
+        """Samples overwritten before they were played."""
+        return self._cursor.lost
+
+    @property
+    def waited(self) -> int:
+        """Zeros played because the audio was not there yet."""
+        return self._cursor.waited
