@@ -33,6 +33,7 @@ KINDS: dict[str, SourceKind] = {
     "discriminator": SourceKind("hw.discriminator", "discriminator:PATH.wav", "FM discriminator audio of one channel"),
     "rtlsdr": SourceKind("hw.rtlsdr", "rtlsdr:serial=SERIAL", "an RTL-SDR dongle on USB; rtlsdr:0 for the first"),
     "rtltcp": SourceKind("hw.rtltcp", "rtltcp:HOST:PORT", "a receiver behind rtl_tcp"),
+    "soapy": SourceKind("hw.soapy", "soapy:driver=DRIVER,serial=SERIAL", "a receiver that SoapySDR has a module for"),
 }
 """Every kind of source, by the word before the colon."""
 

@@ -4,11 +4,11 @@
 """
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Event
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 GAINS = [0, 9, 14, 27, 37, 77, 87, 125, 144, 157, 166, 197, 207, 229, 254, 280, 297, 328, 338, 364, 372, 386, 402, 421]
 GAINS += [434, 439, 445, 480, 496]
@@ -51,7 +51,7 @@ def module(*dongles: Dongle) -> SimpleNamespace:
 
     class RtlSdr:
         DEFAULT_READ_SIZE = 1024
-        gain_values: ClassVar[list[int]] = []
+        gain_values: Sequence[int] = ()
         device_opened = False
         read_async_canceling = False
 
