@@ -1,6 +1,6 @@
 """FM discriminator of a bank of channels, with an envelope-steered narrow filter below the threshold."""
 
-from libc.string cimport memcpy, memmove
+from libc.string cimport memcpy
 
 cdef extern from "demod/_fm.h" nogil:
     int FIR_LANES
