@@ -40,14 +40,15 @@ def find_loop(patches: Mapping[str, Members], cables: Sequence[Cable] = ()) -> s
     for a, b in through:
         hears.setdefault(a, set()).add(b)
     for cable in cables:
-        reached, open_ = {cable.target}, [cable.target]
-        while open_:
-            port = open_.pop()
-            onward = set(hears.get(port, ()))
-            onward |= {c.target for c in cables if c.source in onward}
-            for b in onward - reached:
-                reached.add(b)
-                open_.append(b)
+        # From an input to the outputs that hear it, and by cable to the next inputs.
+        said, reached = {cable.target}, set[str]()
+        todo = [cable.target]
+        while todo:
+            outputs = hears.get(todo.pop(), set())
+            reached |= outputs
+            onward = {c.target for c in cables if c.source in outputs} - said
+            said |= onward
+            todo += sorted(onward)
         if cable.source in reached:
             return (
                 f'a loop: what "{cable.target}" says reaches "{cable.source}", whose output is wired '
