@@ -5,7 +5,7 @@ CTCSS: TIA-603-E, table of standard tones, and the further ones in use (50 in al
 
 A DCS code is sent as the 23-bit word of a Golay (23, 12) code, again and again without a mark where it begins:
 
-    pppppppppppp100ccccccccc      p: 11 parity bits · 100 fixed · c: the three octal digits; sent from the right
+    ppppppppppp100ccccccccc      p: 11 parity bits · 100 fixed · c: the three octal digits; sent from the right
     x^11 + x^10 + x^6 + x^5 + x^4 + x^2 + 1
 
 A receiver cannot see where the word starts, so two codes whose words are rotations of each other are the same signal;

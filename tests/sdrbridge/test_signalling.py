@@ -15,7 +15,7 @@ def test_tables_are_complete_and_sorted() -> None:
 
 
 def test_word_of_023() -> None:
-    # The worked example of TIA-603: code 023 is sent as 0x763813.
+    # The word that radios send for code 023.
     assert dcs_word("023") == 0x763813
 
 
