@@ -1,0 +1,1 @@
+"""Signalling below the speech: CTCSS tones and DCS codes."""

@@ -1,0 +1,22 @@
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+FRAMES_PER_CALL: int
+KIND_FOUND: int
+KIND_LOST: int
+KIND_BURST: int
+
+class CtcssBank:
+    rows: int
+    def __init__(
+        self,
+        rows: int,
+        factor: int,
+        tones: int,
+        arrays: Mapping[str, NDArray[np.generic]],
+        limits: tuple[float, float, float, float, float],
+    ) -> None: ...
+    def begin(self, index: int) -> None: ...
+    def process(self, x: NDArray[np.float32], at: int, n: int) -> int: ...
