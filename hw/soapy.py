@@ -78,6 +78,7 @@ class SoapySource:
         self._soapy = driver() if module is None else module
         self._rx, self._channel = self._soapy.SOAPY_SDR_RX, channel
         self._rate = rate
+        self._center_hz = center_hz
         self._clock: Clock = SystemClock() if clock is None else clock
         self._stall_s = stall_s
         self._stop = threading.Event()
@@ -127,7 +128,7 @@ class SoapySource:
         """Set the centre frequency; returns what the device made of it, in whole hertz."""
         self._within("center", center_hz, "Hz", self._do(self._device.getFrequencyRange, self._rx, self._channel))
         self._do(self._device.setFrequency, self._rx, self._channel, float(center_hz))
-        self._center_hz: int = round(self._do(self._device.getFrequency, self._rx, self._channel))
+        self._center_hz = round(self._do(self._device.getFrequency, self._rx, self._channel))
         return self._center_hz
 
     def set_gain(self, gain_db: float | None) -> float | None:
