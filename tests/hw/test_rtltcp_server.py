@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import socket
 import subprocess
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
@@ -195,6 +196,11 @@ def test_what_cannot_be_served_is_said(tmp_path: Path, recording: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(DeviceBusy, match=f"port {port} on 127.0.0.1 is in use.*--port"):
             serve_recording("file:noise.cu8", base=tmp_path, rate=RATE, port=port, stop=stop)
+    with wave.open(str(tmp_path / "jack.wav"), "wb") as jack:
+        jack.setparams((1, 2, 48000, 0, "NONE", ""))
+        jack.writeframes(bytes(2000))
+    with pytest.raises(Unsupported, match="is discriminator audio of one channel; rtl_tcp carries IQ"):
+        serve_recording("discriminator:jack.wav", base=tmp_path, port=0, stop=stop)
     with pytest.raises(Unsupported, match=r"cannot listen on 192\.0\.2\.1"):
         serve_recording("file:noise.cu8", base=tmp_path, rate=RATE, host="192.0.2.1", port=0, stop=stop)
 
@@ -229,4 +235,43 @@ def test_rtl_433_hears_a_remote_control(tmp_path: Path) -> None:
     assert '"model" : "remote"' in done.stdout, done.stdout + done.stderr
     assert "R820T" in done.stderr
     assert result[0].commands > 0
+    assert (result[0].refused, result[0].unknown) == (0, 0)
+
+
+OSMOSDR_CLIENT = """
+import sys
+try:
+    import osmosdr
+    from gnuradio import blocks, gr
+except ImportError:
+    sys.exit(77)
+flowgraph = gr.top_block()
+source = osmosdr.source(args="rtl_tcp=127.0.0.1:" + sys.argv[1])
+source.set_sample_rate(float(sys.argv[2]))
+source.set_center_freq(float(sys.argv[3]))
+source.set_gain(30)
+head = blocks.head(gr.sizeof_gr_complex, int(sys.argv[4]))
+flowgraph.connect(source, head, blocks.file_sink(gr.sizeof_gr_complex, sys.argv[5]))
+flowgraph.run()
+"""
+
+
+def test_gnu_radio_gets_the_recording_bit_for_bit(tmp_path: Path, recording: Path) -> None:
+    """gr-osmosdr is built for the distribution's Python, so that one runs it."""
+    python, out = Path("/usr/bin/python3"), tmp_path / "out.cf32"
+    if not python.exists():
+        pytest.skip("the distribution has no python3")
+    count = 100_000
+    with serving(recording, loop=True) as (server, result):
+        arguments = [str(server.address[1]), str(RATE), str(CENTER), str(count), str(out)]
+        done = subprocess.run(
+            [python, "-I", "-c", OSMOSDR_CLIENT, *arguments], capture_output=True, text=True, timeout=60, check=False
+        )
+    if done.returncode == 77:
+        pytest.skip("gr-osmosdr is not installed")
+    assert done.returncode == 0, done.stderr
+    assert "R820T tuner with 29 RF" in done.stdout + done.stderr
+    # gr-osmosdr's zero is 127.4, its full scale 128.
+    got = np.round(np.fromfile(out, np.float32) * 128 + 127.4).astype(np.uint8).tobytes()
+    assert got == recording.read_bytes()[: 2 * count]
     assert (result[0].refused, result[0].unknown) == (0, 0)
