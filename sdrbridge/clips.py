@@ -17,7 +17,7 @@ SPEECH_DBFS = -14.0
 """Active level of a normal talker: 500 Hz rms of 2.5 kHz deviation before pre-emphasis, peaks near the limit."""
 
 TONE_DBFS = -4.4
-"""Amplitude 0.6, 60 % of the deviation at 1 kHz: the test modulation of TIA-603-E 1.5.7."""
+"""Amplitude 0.6, 60 % of the deviation at 1 kHz: the standard test modulation of TIA-603-E."""
 
 _FRAME = AUDIO_RATE // 100
 _SILENT_DB = -40.0

@@ -67,7 +67,10 @@ class Modulator(abc.ABC):
         self._keying.key(index)
 
     def unkey(self, index: int) -> None:
-        """Release the key at speech sample `index`; never refused. Without an over there is nothing to do."""
+        """Key up from speech sample `index` on, or at once if that is past. Never refused; the earliest release counts.
+
+        The tail of tone or code follows; `reset()` stops the carrier dead.
+        """
         self._keying.unkey(index)
 
     @property

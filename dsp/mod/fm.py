@@ -5,12 +5,12 @@
 
 Pre-emphasis rises by 6 dB an octave, as 750 µs does, with unit gain at 1 kHz: a 1 kHz tone of amplitude a deviates by
 a times the maximum, and a receiver with 750 µs de-emphasis of unit gain at 1 kHz gives a back. Speech, its peaks
-clipped, has what tone or code leave of the maximum (TIA-603-E 3.2.15: 2.5 kHz in 12.5 kHz, 5 kHz in 25 kHz channels).
+clipped, has what tone or code leave of the maximum (TIA-603-E: 2.5 kHz in 12.5 kHz, 5 kHz in 25 kHz channels).
 
 Clipping at 24 kHz and filtering after it keep the corners of the clipped wave out of the neighbour channel; the filter
 overshoots by a tenth or so, which the last clip cuts off, and that little leaves little behind.
 
-Broadcast (47 CFR 73.317): 75 kHz, 75 or 50 µs with unit gain at 0 Hz, speech of 100 to 3400 Hz.
+Broadcast (47 CFR 73.1570 and 73.333): 75 kHz, 75 or 50 µs with unit gain at 0 Hz, speech of 100 to 3400 Hz.
 """
 
 from typing import Literal

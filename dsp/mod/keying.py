@@ -70,17 +70,18 @@ class Keying:
         self._overs.append(Over(at))
 
     def unkey(self, index: int) -> None:
-        """Release the key at speech sample `index`; the carrier ends after the tail.
+        """Key up from speech sample `index` on; the carrier ends after the tail. Overs not begun by then are dropped.
 
-        Never refused: if the index is past, it is now; without an over there is nothing to do.
+        Never refused: if the index is past, it is now; an earlier release than one already asked for counts; without an
+        over there is nothing to do.
         """
-        if not self.keyed:
+        at = max(index * self._factor, self._done)
+        self._overs = [o for o in self._overs if o.key < at]
+        if not self._overs or (self._overs[-1].unkey is not None and self._overs[-1].unkey <= at):
             return
-        over = self._overs[-1]
-        at = max(index * self._factor, over.key, self._done)
+        key = self._overs[-1].key
         # An over released at once still has room for both edges.
-        end = max(at + self._tail, over.key + 2 * self._rise)
-        self._overs[-1] = Over(over.key, at, end)
+        self._overs[-1] = Over(key, at, max(at + self._tail, key + 2 * self._rise))
 
     def overs(self, start: int, stop: int) -> list[Over]:
         """Overs with carrier anywhere in start … stop, in order. Samples before `start` are sent from now on."""

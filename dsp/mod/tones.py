@@ -1,10 +1,10 @@
 """What a transmitter sends below the speech: a continuous tone (CTCSS) or a digital code (DCS).
 
-CTCSS: a sine under 300 Hz for the whole over (TIA-603-E 1.3.4.16 and table 44). Many radios turn its phase by 180° or
+CTCSS: a sine under 300 Hz for the whole over (TIA-603-E, CTCSS). Many radios turn its phase by 180° or
 120° for the last 150 to 200 ms, the reverse burst, so that the receiver closes before the noise comes.
 
-DCS: a 23-bit Golay word, again and again without a break, 134.4 bit/s, frequency-modulated directly (TIA-603-E
-1.3.4.15). The over ends with a 134.4 Hz tone of 150 to 200 ms, the turn-off code.
+DCS: a 23-bit Golay word, again and again without a break, 134.4 bit/s, frequency-modulated directly (TIA-603-E,
+CDCSS). The over ends with a 134.4 Hz tone of 150 to 200 ms, the turn-off code.
 
     bit      22        12 11 10 9 8      0
             ┌────────────┬───────┬────────┐
@@ -27,8 +27,8 @@ from dsp.errors import RangeError
 from dsp.mod import phase
 
 DEFAULT_SHARE = 0.15
-"""Deviation of tone or code as a share of the channel's maximum: 375 Hz of 2.5 kHz, 750 Hz of 5 kHz (TIA-603-E 3.2.15
-asks for 0.5 to 1 kHz of 5 kHz; half of it in 12.5 kHz channels)."""
+"""Deviation of tone or code as a share of the channel's maximum: 375 Hz of 2.5 kHz, 750 Hz of 5 kHz (radios send
+0.5 to 1 kHz of 5 kHz, and half of it in 12.5 kHz channels)."""
 
 GOLAY_GENERATOR = 0xAE3
 """x¹¹+x⁹+x⁷+x⁶+x⁵+x+1, generator of the perfect Golay (23,12) code."""

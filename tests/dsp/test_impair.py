@@ -178,7 +178,7 @@ def test_fading_has_the_statistics_of_its_name() -> None:
     # P(|h|² < x) = 1 − e^(−x): shares below −10 and −20 dB.
     for below in (0.1, 0.01):
         assert np.mean(power < below) == pytest.approx(1 - np.exp(-below), rel=0.12)
-    # Level crossings per second at the mean power: √2π · f · e^(−1) (Jakes 1974, eq. 1.3-35).
+    # Level crossings per second at the mean power: √2π · f · e^(−1) (Jakes, Microwave Mobile Communications, 1974).
     crossings = np.mean([np.sum((np.abs(g[:-1]) < 1) & (np.abs(g[1:]) >= 1)) for g in gains]) * rate / n
     assert crossings == pytest.approx(np.sqrt(2 * np.pi) * doppler * np.exp(-1), rel=0.08)
     # Autocorrelation J₀(2π f τ): its first zero at 2πfτ = 2.405, its minimum −0.403 at 3.83.

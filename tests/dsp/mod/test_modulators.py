@@ -161,6 +161,22 @@ def test_unkey_is_never_refused(make: Callable[[], Modulator]) -> None:
     assert np.abs(rest.samples[-1:]) < 1e-3 and not more.samples.any()
 
 
+def test_the_earliest_release_counts_and_drops_what_was_to_come() -> None:
+    audio = AudioBlock(np.zeros(6_000, np.float32), AUDIO_RATE, 0)
+    for late_first in (True, False):
+        modulator = FmModulator(24_000, 2_500)
+        modulator.key(100)
+        modulator.unkey(5_000 if late_first else 1_000)
+        if late_first:
+            modulator.key(5_500)
+        modulator.unkey(1_000 if late_first else 5_000)
+        on = np.abs(modulator.process(audio).samples) > 0
+        assert on[300:3_000].all() and not on[3_000:].any() and not modulator.keyed
+    modulator.key(7_000)
+    modulator.unkey(7_000)
+    assert not modulator.process(AudioBlock(np.zeros(6_000, np.float32), AUDIO_RATE, 6_000)).samples.any()
+
+
 @pytest.mark.parametrize(("rate", "width"), [(24_000, 2_500), (48_000, 2_500), (48_000, 5_000), (240_000, 5_000)])
 def test_deviation_of_a_kilohertz_and_the_limit(rate: int, width: int) -> None:
     soft = deviation(modulate(FmModulator(rate, width), tone(1_000, 0.6)))
