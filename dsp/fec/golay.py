@@ -15,7 +15,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from dsp.errors import RangeError
+from dsp.errors import RangeError, ShapeError
+from dsp.fec.soft import Levels, signs
 
 POLYNOMIAL = 0xC75
 """g(x), highest power first (octal 6165)."""
@@ -76,3 +77,51 @@ def decode23(word: int) -> tuple[int, int]:
     syndrome = int(PARITY[word >> PARITY_BITS]) ^ (word & ((1 << PARITY_BITS) - 1))
     errors = int(ERRORS[syndrome])
     return (word ^ errors) >> PARITY_BITS, errors.bit_count()
+
+
+def encode24(data: int) -> int:
+    """Code word of the extended [24,12] code, distance 8: 23 bits and the bit that makes their sum even.
+
+    TIA-102.BAAA-B clause 4: each pair of Reed-Solomon symbols of a terminator's link control. Raises `RangeError`.
+    """
+    word = encode23(data)
+    return word << 1 | (word.bit_count() & 1)
+
+
+def encode18(data: int) -> int:
+    """Code word of the shortened [18,6] code, distance 8: [24,12] with six leading zeros left out.
+
+    TIA-102.BAAA-B clause 4: each Reed-Solomon symbol of a header. Raises `RangeError` unless 0 ≤ data < 64.
+    """
+    if not 0 <= data < 64:
+        raise RangeError(f"shortened Golay data = {data} does not fit 6 bits: 0 … 63")
+    return encode24(data)
+
+
+_SIGNS18 = signs([encode18(d) for d in range(64)], 18)
+_SIGNS24_HIGH = signs([encode24(d << 6) for d in range(64)], 24)
+_SIGNS24_LOW = signs([encode24(d) for d in range(64)], 24)
+
+
+def agreement18(levels: Levels) -> Levels:
+    """How well each value of the six data bits agrees with received words of the [18,6] code.
+
+    levels: (n, 18) from `dsp.fec.soft.levels`. Returns (n, 64): the sum of the levels, each with the sign the code word
+    gives it. Raises `ShapeError`.
+    """
+    if levels.ndim != 2 or levels.shape[1] != 18:
+        raise ShapeError(f"shortened Golay words: levels {levels.shape}; they are (n, 18)")
+    return np.asarray(levels @ _SIGNS18.T)
+
+
+def agreement24(levels: Levels) -> Levels:
+    """How well each value of either half of the twelve data bits agrees with received words of the [24,12] code.
+
+    levels: (n, 24) from `dsp.fec.soft.levels`. Returns (2 n, 64): of both halves in turn, the sum of the levels with
+    the signs of the best code word that has this half. Raises `ShapeError`.
+    """
+    if levels.ndim != 2 or levels.shape[1] != 24:
+        raise ShapeError(f"extended Golay words: levels {levels.shape}; they are (n, 24)")
+    # The sign of a sum of two code words is minus the product of their signs.
+    both = (levels[:, None, :] * -_SIGNS24_HIGH) @ _SIGNS24_LOW.T
+    return np.stack([both.max(axis=2), both.max(axis=1)], axis=1).reshape(-1, 64)

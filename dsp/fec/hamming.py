@@ -9,7 +9,8 @@ its syndrome; the parity bits have the syndromes 8, 4, 2 and 1. The code is perf
 import numpy as np
 from numpy.typing import NDArray
 
-from dsp.errors import RangeError
+from dsp.errors import RangeError, ShapeError
+from dsp.fec.soft import Levels, signs
 
 DATA_BITS = 11
 PARITY_BITS = 4
@@ -56,3 +57,35 @@ def decode15(word: int) -> tuple[int, int]:
     syndrome = int(PARITY[word >> PARITY_BITS]) ^ (word & ((1 << PARITY_BITS) - 1))
     errors = int(ERRORS[syndrome])
     return (word ^ errors) >> PARITY_BITS, errors.bit_count()
+
+
+SHORT_COLUMNS = (0xE, 0xD, 0xB, 0x7, 0x3, 0xC, 0x8, 0x4, 0x2, 0x1)
+"""Syndrome of an error in each bit of the shortened [10,6] code, first bit sent first (TIA-102.BAAA-B clause 4)."""
+
+
+def encode10(data: int) -> int:
+    """Code word of the shortened [10,6] code, distance 3: link control and encryption sync of the voice units.
+
+    Raises `RangeError` unless 0 ≤ data < 64.
+    """
+    if not 0 <= data < 64:
+        raise RangeError(f"shortened Hamming data = {data} does not fit 6 bits: 0 … 63")
+    parity = 0
+    for i in range(6):
+        if data >> (5 - i) & 1:
+            parity ^= SHORT_COLUMNS[i]
+    return data << 4 | parity
+
+
+_SIGNS10 = signs([encode10(d) for d in range(64)], 10)
+
+
+def agreement10(levels: Levels) -> Levels:
+    """How well each value of the six data bits agrees with received words of the [10,6] code.
+
+    levels: (n, 10) from `dsp.fec.soft.levels`. Returns (n, 64): the sum of the levels, each with the sign the code word
+    gives it. Raises `ShapeError`.
+    """
+    if levels.ndim != 2 or levels.shape[1] != 10:
+        raise ShapeError(f"shortened Hamming words: levels {levels.shape}; they are (n, 10)")
+    return np.asarray(levels @ _SIGNS10.T)

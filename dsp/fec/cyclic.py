@@ -1,0 +1,43 @@
+"""The (16,8,5) cyclic code of the low speed data (TIA-102.BAAA-B clause 4): corrects two errors of 16 bits.
+
+    data (8 bits, first bit sent = MSB) · parity (8 bits)
+
+g(x) = x⁸ + x⁵ + x⁴ + x³ + 1: the code of length 17 and nine data bits with the first left out. The rows of the printed
+generator matrix are the remainders of x¹⁵ … x⁸ by it.
+"""
+
+import numpy as np
+
+from dsp.errors import RangeError, ShapeError
+from dsp.fec.soft import Levels, signs
+
+DATA_BITS = 8
+LENGTH = 16
+
+POLYNOMIAL = 0x139
+"""g(x), highest power first."""
+
+
+def encode(data: int) -> int:
+    """Code word of 16 bits, data first. Raises `RangeError` unless 0 ≤ data < 256."""
+    if not 0 <= data < 1 << DATA_BITS:
+        raise RangeError(f"cyclic code data = {data} does not fit 8 bits: 0 … 255")
+    word = data << 8
+    for power in range(15, 7, -1):
+        if word >> power & 1:
+            word ^= POLYNOMIAL << (power - 8)
+    return data << 8 | word
+
+
+_SIGNS = signs([encode(d) for d in range(1 << DATA_BITS)], LENGTH)
+
+
+def decode(levels: Levels) -> tuple[int, int]:
+    """(data, errors) of the likeliest code word; an error is a bit whose level has the other sign.
+
+    levels: (16,) from `dsp.fec.soft.levels`. Raises `ShapeError`.
+    """
+    if np.shape(levels) != (LENGTH,):
+        raise ShapeError(f"cyclic code word: levels {np.shape(levels)}; they are (16,)")
+    data = int(np.argmax(_SIGNS @ levels))
+    return data, int((_SIGNS[data] * levels < 0).sum())
