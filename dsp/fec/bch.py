@@ -2,10 +2,9 @@
 
     NAC (12 bits) · DUID (4 bits) · BCH parity (47 bits) · P (1 bit)            first bit sent first
 
-g(x) = octal 6331141367235453 = 0xCD930BDD3B2B, degree 47. The rows of Table 19 are the
-remainders of x⁶² … x⁴⁷ by it.
-Its last column, P, is called a parity bit, but only the rows of the two lowest DUID bits have it set: P is the exclusive
-or of those two bits. It serves as one more bit that is known.
+g(x) = octal 6331141367235453 = 0xCD930BDD3B2B, degree 47. The rows of Table 19 are the remainders of x⁶² … x⁴⁷ by it.
+Its last column, P, is called a parity bit, but only the rows of the two lowest DUID bits have it set: P is the
+exclusive or of those two bits. It serves as one more bit that is known.
 
 The decoder compares a received word with all 65536 code words, in soft bits: maximum likelihood, so up to 11 errors are
 always corrected and often many more. The comparison is a Walsh-Hadamard transform, 0.5 million additions.
