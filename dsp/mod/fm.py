@@ -10,7 +10,7 @@ clipped, has what tone or code leave of the maximum (TIA-603-E: 2.5 kHz in 12.5 
 Clipping at 24 kHz and filtering after it keep the corners of the clipped wave out of the neighbour channel; the filter
 overshoots by a tenth or so, which the last clip cuts off, and that little leaves little behind.
 
-Broadcast (47 CFR 73.1570 and 73.333): 75 kHz, 75 or 50 µs with unit gain at 0 Hz, speech of 100 to 3400 Hz.
+Broadcast (47 CFR 73.1570 and 73.333): 75 kHz, 75 or 50 µs, also with unit gain at 1 kHz; speech of 100 to 3400 Hz.
 """
 
 from typing import Literal
@@ -115,14 +115,13 @@ _FOREVER = np.iinfo(np.int64).max
 def speech_taps(time_constant_s: float, wide: bool = False) -> NDArray[np.float64]:
     """Band-limit and pre-emphasis as one FIR at 24 kHz, interpolating by 3.
 
-    Passband 300 … 3000 Hz (wide: 100 … 3400 Hz). Unit gain at 1 kHz for two-way radio, at 0 Hz for broadcast. The
-    lower edge, 125 Hz wide, keeps speech away from the tones below it and sets the delay: 10 ms.
+    Passband 300 … 3000 Hz (wide: 100 … 3400 Hz). Unit gain at 1 kHz. The lower edge,
+    130 Hz wide, keeps speech away from the tones below it and sets the delay: 10 ms.
     """
     grid = np.linspace(0, AUDIO_STAGE_RATE / 2, 4097)
     low, high = (60.0, 3_600.0) if wide else (255.0, 3_250.0)
     magnitude = np.hypot(1, 2 * np.pi * grid * time_constant_s)
-    if not wide:
-        magnitude /= np.hypot(1, 2 * np.pi * 1000 * time_constant_s)
+    magnitude /= np.hypot(1, 2 * np.pi * 1000 * time_constant_s)
     magnitude[(grid < low) | (grid > high)] = 0
     length = span(kaiser_length(50.0, 130.0, AUDIO_STAGE_RATE), 3)
     return from_response(magnitude, AUDIO_STAGE_RATE, length, 50.0)
