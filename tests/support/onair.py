@@ -96,6 +96,17 @@ def voice(rows: int, seconds: float, seed: int, peak_hz: float = 1500.0, leak: f
     return out
 
 
+def rayleigh(rows: int, n: int, doppler_hz: float, seed: int, rate: int = RATE) -> NDArray[np.complex128]:
+    """Fading of unit mean power, (rows, n): the sum of 32 waves from all round (Clarke)."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(n) / rate
+    out = np.zeros((rows, n), complex)
+    for row in range(rows):
+        for angle, phase in rng.uniform(0, 2 * np.pi, (32, 2)):
+            out[row] += np.exp(1j * (2 * np.pi * doppler_hz * np.cos(angle) * t + phase))
+    return np.asarray(out / np.sqrt(32))
+
+
 def read_cu8(path: Path) -> Iq:
     """Whole file of unsigned 8-bit I and Q."""
     raw = np.fromfile(path, np.uint8).astype(np.float32)
