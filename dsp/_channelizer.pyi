@@ -12,6 +12,7 @@ class BankKernel:
         start: NDArray[np.int64],
         bins: NDArray[np.int64],
         fine_hz: NDArray[np.float64],
+        rows: NDArray[np.int64],
         rate: int,
         skip: int,
     ) -> None: ...

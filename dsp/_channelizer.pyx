@@ -36,14 +36,16 @@ cdef class BankKernel:
     cdef const float[:, :, :, ::1] turn
     cdef const int64_t[::1] start
     cdef const int64_t[::1] bins
+    cdef const int64_t[::1] rows
     cdef const double[::1] fine_hz
     cdef double rate
 
     def __cinit__(self, plan, const float[:, :, ::1] shape, const float[:, :, :, ::1] turn, const int64_t[::1] start,
-                  const int64_t[::1] bins, const double[::1] fine_hz, int rate, int skip):
+                  const int64_t[::1] bins, const double[::1] fine_hz, const int64_t[::1] rows, int rate, int skip):
         self.plan = plan
         fill_plan(&self.group.plan, plan.radices, plan.n, plan.twiddles, plan.roots, plan.position)
         self.shape, self.turn, self.start, self.bins, self.fine_hz = shape, turn, start, bins, fine_hz
+        self.rows = rows
         self.rate = rate
         self.group.skip = skip
         self.group.hop = turn.shape[1]
@@ -54,7 +56,7 @@ cdef class BankKernel:
         free(self.group.tile)
 
     def run(self, const float[::1] re, const float[::1] im, int64_t row, float complex[:, ::1] out, Py_ssize_t at):
-        cdef Py_ssize_t channels = out.shape[0], g, i, channel
+        cdef Py_ssize_t channels = self.rows.shape[0], g, i, channel
         cdef int l
         cdef float c[16]
         cdef float s[16]
@@ -65,7 +67,7 @@ cdef class BankKernel:
             for g in range((channels + 15) // 16):
                 for l in range(16):
                     channel = g * 16 + l
-                    self.lanes.row[l] = channel if channel < channels else -1
+                    self.lanes.row[l] = self.rows[channel] if channel < channels else -1
                     i = channel if channel < channels else channels - 1
                     self.lanes.start[l] = self.start[i]
                     self.lanes.bin[l] = self.bins[i]

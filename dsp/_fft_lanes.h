@@ -118,6 +118,25 @@ INLINE void butterfly8(vec *a, vec *b)
     a[7] = er[3] - kr, b[7] = ei[3] + ki;
 }
 
+/* Ten points as 5 x 2: n = 5 n1 + 2 n2, k = 5 k1 + 6 k2 (mod 10). */
+INLINE void butterfly10(vec *a, vec *b)
+{
+    vec er[5] = {a[0], a[2], a[4], a[6], a[8]}, ei[5] = {b[0], b[2], b[4], b[6], b[8]};
+    vec fr[5] = {a[5], a[7], a[9], a[1], a[3]}, fi[5] = {b[5], b[7], b[9], b[1], b[3]};
+    butterfly5(er, ei);
+    butterfly5(fr, fi);
+    a[0] = er[0] + fr[0], b[0] = ei[0] + fi[0];
+    a[5] = er[0] - fr[0], b[5] = ei[0] - fi[0];
+    a[6] = er[1] + fr[1], b[6] = ei[1] + fi[1];
+    a[1] = er[1] - fr[1], b[1] = ei[1] - fi[1];
+    a[2] = er[2] + fr[2], b[2] = ei[2] + fi[2];
+    a[7] = er[2] - fr[2], b[7] = ei[2] - fi[2];
+    a[8] = er[3] + fr[3], b[8] = ei[3] + fi[3];
+    a[3] = er[3] - fr[3], b[3] = ei[3] - fi[3];
+    a[4] = er[4] + fr[4], b[4] = ei[4] + fi[4];
+    a[9] = er[4] - fr[4], b[9] = ei[4] - fi[4];
+}
+
 INLINE void butterfly_any(vec *a, vec *b, int r, const float *root)
 {
     vec x[MAX_RADIX], y[MAX_RADIX];
@@ -143,6 +162,7 @@ INLINE void butterfly(vec *a, vec *b, int r, const float *root)
     case 5: butterfly5(a, b); break;
     case 6: butterfly6(a, b); break;
     case 8: butterfly8(a, b); break;
+    case 10: butterfly10(a, b); break;
     default: butterfly_any(a, b, r, root);
     }
 }
@@ -173,7 +193,7 @@ INLINE void stage_of(vec *tile, int n, int m, int r, const float *twiddle, const
                 for (int q = 1; q < r; q++)
                     a[q] = p[2 * q], b[q] = p[2 * q + 1];
             } else {
-#pragma GCC unroll 8
+#pragma GCC unroll 10
                 for (int q = 1; q < r; q++) {
                     vec x = p[2 * q * m], y = p[2 * q * m + 1];
                     float c = w[2 * q - 2], s = w[2 * q - 1];
@@ -182,7 +202,7 @@ INLINE void stage_of(vec *tile, int n, int m, int r, const float *twiddle, const
                 }
             }
             butterfly(a, b, r, root);
-#pragma GCC unroll 8
+#pragma GCC unroll 10
             for (int q = 0; q < r; q++) {
                 const int64_t point = base + (int64_t)q * m;
                 if (to == TO_TILE) {
@@ -209,6 +229,7 @@ INLINE void stage(vec *tile, int n, int m, int r, const float *twiddle, const fl
     case 5: stage_of(tile, n, m, 5, twiddle, root, to, sink); break;
     case 6: stage_of(tile, n, m, 6, twiddle, root, to, sink); break;
     case 8: stage_of(tile, n, m, 8, twiddle, root, to, sink); break;
+    case 10: stage_of(tile, n, m, 10, twiddle, root, to, sink); break;
     default: stage_of(tile, n, m, r, twiddle, root, to, sink);
     }
 }

@@ -27,7 +27,8 @@ Frerking, *Digital Signal Processing in Communication Systems*, 1994; Borgerding
 multiband mixing, downsampling filter bank", IEEE Signal Processing Magazine, March 2006.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -36,8 +37,12 @@ from numpy.typing import NDArray
 from dsp._channelizer import BankKernel
 from dsp.blocks import BasebandBlock, IqBlock
 from dsp.design import lowpass
+from dsp.direct import DirectChannel, DirectDesign, direct_design
 from dsp.errors import RangeError, RateError, ShapeError
 from dsp.fft import LANES, ForwardFft, is_length, lane_plan, split
+from dsp.resample import USABLE, Resampler
+
+LOWEST_RATE = 8_000
 
 BIN_HZ = 80
 """Spacing of the bins: one over the 12.5 ms of a transform."""
@@ -46,6 +51,14 @@ ROWS_PER_SECOND = 100
 
 ATTENUATION_DB = 84.0
 """Of the channel filter's Kaiser window; 4 dB more than promised, for what the cut at ±r/2 adds."""
+
+_DIRECT_MOST = 4
+"""Direct conversion is not even considered for more channels than this; at no rate does it pay."""
+
+_FFT_COST = 2.5e6
+_FFT_COST_SAMPLE = 7.7
+"""Cost of the forward transform and one group of channels in the unit of `DirectDesign.cost`, measured as 0.31 ns: 1.4,
+3.0 and 6.4 ms per second at 0.24, 0.96 and 2.4 MS/s, against 2.0, 2.2 and 3.7 ms for a direct channel."""
 
 _TRANSITION_HZ = 1100
 """From −6 dB to the stopband, half of Kaiser's transition for 2.5 ms and `ATTENUATION_DB`, rounded up."""
@@ -65,7 +78,8 @@ def channel_taps(bandwidth_hz: float, out_rate: int) -> NDArray[np.float64]:
 class _Channel:
     """What add() was told, and the tables of one lane.
 
-    shape: float32 (out_rate/80,), gain of each bin. turn: float32 (hop, 2), cosine and sine of the fine shift.
+    shape: float32 (out_rate/80,), gain of each bin. turn: float32 (hop, 2), cosine and sine of the fine shift. direct:
+    converts it without the FFT, if that was chosen.
     """
 
     number: int
@@ -75,6 +89,7 @@ class _Channel:
     fine_hz: float
     shape: NDArray[np.float32]
     turn: NDArray[np.float32]
+    direct: DirectChannel | None = None
 
 
 def _channel(number: int, offset_hz: float, bandwidth_hz: float, out_rate: int, transform: int) -> _Channel:
@@ -92,6 +107,10 @@ def _channel(number: int, offset_hz: float, bandwidth_hz: float, out_rate: int, 
     return _Channel(number, offset_hz, bandwidth_hz, center, fine_hz, shape.astype(np.float32), pairs)
 
 
+_Window = tuple[NDArray[np.complex64], int, NDArray[np.complex64], int]
+"""Where the samples of a row are: start of the window in head[:filled] followed by body."""
+
+
 class _Bank:
     """The channels of one output rate; their tables are packed sixteen to a group when the set has changed."""
 
@@ -100,46 +119,73 @@ class _Bank:
         self.channels: list[_Channel] = []
         self._plan = lane_plan(rate // BIN_HZ)
         self._kernel: BankKernel | None = None
+        self.changed()
 
     def changed(self) -> None:
+        """The set of channels is another one: pack again before the next row."""
         self._kernel = None
+        self._direct: list[tuple[int, DirectChannel]] = []
+        self._packed = False
 
-    def kernel(self) -> BankKernel:
-        if self._kernel is None:
-            groups = -(-len(self.channels) // LANES)
-            points, hop = self.rate // BIN_HZ, self.rate // ROWS_PER_SECOND
-            shape = np.zeros((groups, points, LANES), dtype=np.float32)
-            turn = np.zeros((groups, hop, 2, LANES), dtype=np.float32)
-            for i, channel in enumerate(self.channels):
-                shape[i // LANES, :, i % LANES] = channel.shape
-                turn[i // LANES, :, :, i % LANES] = channel.turn
-            bins = np.array([c.bin for c in self.channels], dtype=np.int64)
-            fine_hz = np.array([c.fine_hz for c in self.channels])
-            start = bins % self._fft.n + self._fft.margin - points // 2
-            self._kernel = BankKernel(self._plan, shape, turn, start, bins, fine_hz, self.rate, self.rate // 800)
-        return self._kernel
+    @property
+    def uses_fft(self) -> bool:
+        return any(c.direct is None for c in self.channels)
+
+    def run(self, window: _Window, row: int, out: NDArray[np.complex64], at: int) -> None:
+        """One row of every channel into out[:, at : at + hop]."""
+        if not self._packed:
+            self._pack()
+        if self._kernel is not None:
+            self._kernel.run(self._fft.re, self._fft.im, row, out, at)
+        for i, direct in self._direct:
+            direct.run(*window, row, out[i, at : at + self.rate // ROWS_PER_SECOND])
+
+    def _pack(self) -> None:
+        rows = [i for i, c in enumerate(self.channels) if c.direct is None]
+        chosen = [self.channels[i] for i in rows]
+        self._direct = [(i, c.direct) for i, c in enumerate(self.channels) if c.direct is not None]
+        self._packed = True
+        if not chosen:
+            return
+        groups = -(-len(chosen) // LANES)
+        points, hop = self.rate // BIN_HZ, self.rate // ROWS_PER_SECOND
+        shape = np.zeros((groups, points, LANES), dtype=np.float32)
+        turn = np.zeros((groups, hop, 2, LANES), dtype=np.float32)
+        for i, channel in enumerate(chosen):
+            shape[i // LANES, :, i % LANES] = channel.shape
+            turn[i // LANES, :, :, i % LANES] = channel.turn
+        bins = np.array([c.bin for c in chosen], dtype=np.int64)
+        fine_hz = np.array([c.fine_hz for c in chosen])
+        start = bins % self._fft.n + self._fft.margin - points // 2
+        numbers = np.array(rows, dtype=np.int64)
+        self._kernel = BankKernel(self._plan, shape, turn, start, bins, fine_hz, numbers, self.rate, self.rate // 800)
 
 
 class Channelizer:
     """Splits the band of one tuner into channels; see the head of this file.
 
-    rate: of the tuner, samples per second, a multiple of 400 from 48 000 whose N = rate/80 has no prime factor above
-    13. Raises `RateError` for any other. method: "auto" is "fft".
+    rate: of the tuner, samples per second, from `LOWEST_RATE`. Multiples of 400 from 48 000 whose N has no prime factor
+    above 13 work directly; any other is resampled to the next such rate and loses the outer 5 % on each side of its
+    band. Raises `RateError` below. method: "fft" or "direct" for all channels, or "auto": direct conversion (see
+    `dsp/direct.py`) when that is cheaper for the channels that are there when the first block comes: up to one or two.
+    A channel that is added later goes the direct way only if all others do and it is still cheaper; those that are
+    there stay as they are.
     """
 
-    def __init__(self, rate: int, method: Literal["auto", "fft"] = "auto") -> None:
-        if rate < 48_000 or rate % 400 or split(rate // BIN_HZ) is None:
-            raise RateError(
-                f"the channelizer cannot work at {rate} S/s; the nearest rate it can is {_nearest(rate)} S/s"
-            )
-        if method not in ("auto", "fft"):
-            raise RangeError(f'method = "{method}" is not one of "auto" and "fft"')
-        self.rate = rate
-        self._n, self.hop = rate // BIN_HZ, rate // ROWS_PER_SECOND
-        self._overlap = self._n - self.hop
+    def __init__(self, rate: int, method: Literal["auto", "fft", "direct"] = "auto") -> None:
+        if rate < LOWEST_RATE:
+            raise RateError(f"the channelizer cannot work at {rate} S/s; the lowest rate it can is {LOWEST_RATE} S/s")
+        if method not in ("auto", "fft", "direct"):
+            raise RangeError(f'method = "{method}" is none of "auto", "fft" and "direct"')
+        self.rate, self.method = rate, method
+        self._work_rate = _work_rate(rate)
+        self._resampler = Resampler(rate, self._work_rate) if self._work_rate != rate else None
+        self._n, self._hop = self._work_rate // BIN_HZ, self._work_rate // ROWS_PER_SECOND
+        self._overlap = self._n - self._hop
         self._fft = ForwardFft(self._n, self._n // 2)
         self._banks: dict[int, _Bank] = {}
         self._numbers = 0
+        self._begun = False
         self._held = np.zeros(self._n, dtype=np.complex64)
         self._power: NDArray[np.float32] | None = None
         self._powers = 0
@@ -148,8 +194,13 @@ class Channelizer:
 
     @property
     def delay(self) -> int:
-        """Input samples by which the output lags: half the filter. Up to one `hop` more waits for its row."""
-        return -(-self.rate // 800)
+        """Input samples by which the output lags: half the filter, and what resampling adds."""
+        return -(-self.rate // 800) + (self._resampler.delay if self._resampler else 0)
+
+    @property
+    def hop(self) -> int:
+        """Input samples that may wait for their row to be complete, besides `delay`: 10 ms."""
+        return -(-self.rate // ROWS_PER_SECOND)
 
     def add(self, offset_hz: float, bandwidth_hz: float, out_rate: int = 24_000) -> int:
         """A new channel, in the last row of its output rate from the next row of time on; returns its number.
@@ -159,7 +210,9 @@ class Channelizer:
         band or wider than its output rate.
         """
         number = self._numbers
-        channel = self._make(number, offset_hz, bandwidth_hz, out_rate)
+        channel = self._make(number, offset_hz, bandwidth_hz, out_rate, False)
+        if self._adds_direct(bandwidth_hz, out_rate):
+            channel = self._make(number, offset_hz, bandwidth_hz, out_rate, True)
         if out_rate not in self._banks:
             self._banks[out_rate] = _Bank(out_rate, self._fft)
         bank = self._banks[out_rate]
@@ -180,7 +233,7 @@ class Channelizer:
         """Move a channel, from the next row of time on. Raises `RangeError` as `add` does."""
         bank, row = self._find(channel)
         old = bank.channels[row]
-        bank.channels[row] = self._make(old.number, offset_hz, old.bandwidth_hz, bank.rate)
+        bank.channels[row] = self._make(old.number, offset_hz, old.bandwidth_hz, bank.rate, old.direct is not None)
         bank.changed()
 
     def rows(self, out_rate: int) -> tuple[int, ...]:
@@ -199,29 +252,36 @@ class Channelizer:
             raise RateError(f"block of {block.rate} S/s given to a channelizer for {self.rate} S/s")
         if x.ndim != 1 or x.dtype != np.complex64 or not x.flags.c_contiguous:
             raise ShapeError(f"IQ is {x.dtype} {x.shape}; the channelizer takes contiguous complex64 (n,)")
+        if self._resampler:
+            block = self._resampler.process(block)
+            x = block.samples
         if block.index != self._next:
             self._start_at(block.index)
         self._next = block.end
         if self._filled == 0:
             x = x[max(0, min(len(x), self._window() - block.index)) :]
         held = self._filled + len(x)
-        rows = (held - self._n) // self.hop + 1 if held >= self._n else 0
+        rows = (held - self._n) // self._hop + 1 if held >= self._n else 0
         result = {}
         for rate, bank in self._banks.items():
             hop = rate // ROWS_PER_SECOND
             samples = np.empty((len(bank.channels), rows * hop), dtype=np.complex64)
             result[rate] = BasebandBlock(samples, rate, self._row * hop - rate // 800)
-        if self._banks or self._power is not None:
+        if not self._begun and self._banks:
+            self._begin()
+        uses_fft = self._power is not None or any(bank.uses_fft for bank in self._banks.values())
+        if self._banks or uses_fft:
             for i in range(rows):
-                self._fft.run(self._held, self._filled, x, i * self.hop)
+                window = (self._held, self._filled, x, i * self._hop)
+                if uses_fft:
+                    self._fft.run(*window)
                 for rate, bank in self._banks.items():
-                    at = i * (rate // ROWS_PER_SECOND)
-                    bank.kernel().run(self._fft.re, self._fft.im, self._row + i, result[rate].samples, at)
+                    bank.run(window, self._row + i, result[rate].samples, i * (rate // ROWS_PER_SECOND))
                 if self._power is not None:
                     self._fft.add_power(self._power)
                     self._powers += 1
         self._row += rows
-        self._keep(rows * self.hop, x)
+        self._keep(rows * self._hop, x)
         return result
 
     def spectrum_db(self, bins: int = 1024) -> NDArray[np.float32] | None:
@@ -229,18 +289,20 @@ class Channelizer:
 
         A tone of full scale reads about 0 dB in its slice. Hann window of 12.5 ms. The first call only starts the
         measurement, which costs little but is not free, and gives None, as does a call before the next row is ready;
-        `stop_spectrum` ends it. bins: 1 … rate/80. Raises `RangeError` outside that.
+        `stop_spectrum` ends it. bins: 1 … rate/80; the slices cover the tuner's rate. Raises `RangeError` outside that.
         """
-        if not 1 <= bins <= self._n:
-            raise RangeError(f"bins = {bins} is outside 1 … {self._n}")
+        lines = min(self._n, round(self.rate / BIN_HZ))
+        if not 1 <= bins <= lines:
+            raise RangeError(f"bins = {bins} is outside 1 … {lines}")
         if self._power is None or self._powers == 0:
             self._power = np.zeros(self._n, dtype=np.float32)
             self._powers = 0
             return None
-        edges = (np.arange(bins) * self._n) // bins
+        edges = (np.arange(bins) * lines) // bins
+        lowest = self._n // 2 - lines // 2
         # The Hann window's mean square is 3/8: white noise and tones add up to their power.
         scale = 1 / (0.375 * float(self._n) ** 2 * self._powers)
-        power = np.add.reduceat(np.fft.fftshift(self._power).astype(np.float64), edges) * scale
+        power = np.add.reduceat(np.fft.fftshift(self._power)[lowest : lowest + lines].astype(np.float64), edges) * scale
         self._power[:] = 0
         self._powers = 0
         return np.asarray(10 * np.log10(np.maximum(power, 1e-20)), dtype=np.float32)
@@ -253,6 +315,8 @@ class Channelizer:
     def reset(self) -> None:
         """Back to the start of a source; the channels stay."""
         self.stop_spectrum()
+        if self._resampler:
+            self._resampler.reset()
         self._start_at(0)
 
     def _start_at(self, index: int) -> None:
@@ -262,11 +326,11 @@ class Channelizer:
             self._row, self._filled = 0, self._overlap
             self._held[: self._overlap] = 0
         else:
-            self._row, self._filled = -((-index - self._overlap) // self.hop), 0
+            self._row, self._filled = -((-index - self._overlap) // self._hop), 0
 
     def _window(self) -> int:
         """Index of the first sample of the next row."""
-        return self._row * self.hop - self._overlap
+        return self._row * self._hop - self._overlap
 
     def _keep(self, used: int, x: NDArray[np.complex64]) -> None:
         """Hold what follows the first `used` samples of what was held and `x`: less than one window."""
@@ -288,25 +352,66 @@ class Channelizer:
                     return bank, row
         raise RangeError(f"there is no channel {number}")
 
-    def _make(self, number: int, offset_hz: float, bandwidth_hz: float, out_rate: int) -> _Channel:
-        if out_rate <= 0 or out_rate % 2400 or not is_length(out_rate // BIN_HZ) or out_rate > self.rate:
-            raise RateError(f"out_rate = {out_rate} S/s is not a multiple of 2400 up to the tuner's {self.rate} S/s")
+    def _begin(self) -> None:
+        """The first block with channels: choose how they are converted."""
+        self._begun = True
+        if self.method != "auto" or not self._cheaper_direct([]):
+            return
+        for bank in self._banks.values():
+            bank.channels = [self._make(c.number, c.offset_hz, c.bandwidth_hz, bank.rate, True) for c in bank.channels]
+            bank.changed()
+
+    def _adds_direct(self, bandwidth_hz: float, out_rate: int) -> bool:
+        """Whether a channel that is added now goes the direct way."""
+        if self.method != "auto" or not self._begun:
+            return self.method == "direct"
+        if any(bank.uses_fft for bank in self._banks.values()):
+            return False
+        return self._cheaper_direct([(bandwidth_hz, out_rate)])
+
+    def _cheaper_direct(self, more: list[tuple[float, int]]) -> bool:
+        """Whether the channels, and some `more`, cost less by direct conversion than by one shared transform."""
+        wanted = [(c.bandwidth_hz, bank.rate) for bank in self._banks.values() for c in bank.channels] + more
+        if len(wanted) > _DIRECT_MOST:
+            return False
+        designs = [self._design(*w) for w in wanted]
+        direct = sum(math.inf if d is None else d.cost for d in designs)
+        return direct <= _FFT_COST + _FFT_COST_SAMPLE * self._work_rate
+
+    def _design(self, bandwidth_hz: float, out_rate: int) -> DirectDesign | None:
+        cutoff_hz = channel_cutoff_hz(bandwidth_hz)
+        return direct_design(self._work_rate, out_rate, cutoff_hz, _TRANSITION_HZ, ATTENUATION_DB)
+
+    def _make(self, number: int, offset_hz: float, bandwidth_hz: float, out_rate: int, wants_direct: bool) -> _Channel:
+        if out_rate <= 0 or out_rate % 2400 or not is_length(out_rate // BIN_HZ) or out_rate > self._work_rate:
+            raise RateError(f"out_rate = {out_rate} S/s is not a multiple of 2400 up to {self._work_rate} S/s")
         widest = min(out_rate - 2 * _TRANSITION_HZ, (out_rate / 2 - _TRANSITION_HZ - 950) / 0.4)
         if not 0 < bandwidth_hz <= widest:
             raise RangeError(
                 f"bandwidth = {bandwidth_hz:g} Hz is outside 0 … {widest:g} Hz, the widest at {out_rate} S/s"
             )
-        room = (self.rate - bandwidth_hz) / 2
+        usable = self.rate * (2 * USABLE if self._resampler else 1.0)
+        room = (usable - bandwidth_hz) / 2
         if not abs(offset_hz) <= room:
             raise RangeError(
                 f"channel at {offset_hz:+.0f} Hz, {bandwidth_hz:g} Hz wide, is outside the tuner's band; "
                 f"its centre can be within ±{room:.0f} Hz"
             )
-        return _channel(number, float(offset_hz), float(bandwidth_hz), out_rate, self._n)
+        channel = _channel(number, float(offset_hz), float(bandwidth_hz), out_rate, self._n)
+        if not wants_direct:
+            return channel
+        design = self._design(bandwidth_hz, out_rate)
+        if design is None:
+            if self.method == "direct":
+                raise RateError(
+                    f"direct conversion does not lead from {self._work_rate} to {out_rate} S/s; the FFT does"
+                )
+            return channel
+        return replace(channel, direct=DirectChannel(design, BIN_HZ * channel.bin, channel.fine_hz))
 
 
-def _nearest(rate: int) -> int:
-    """The lowest rate from `rate` up at which the channelizer works."""
+def _work_rate(rate: int) -> int:
+    """The lowest rate from `rate` up at which the transform works."""
     rate = max(48_000, -(-rate // 400) * 400)
     while split(rate // BIN_HZ) is None:
         rate += 400

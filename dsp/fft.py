@@ -25,7 +25,7 @@ LANES = 16
 LARGEST_PRIME = 13
 """Largest prime factor of a length."""
 
-_RADICES = (8, 6, 5, 4, 3, 2, 7, 11, 13)
+_RADICES = (10, 8, 6, 5, 4, 3, 2, 7, 11, 13)
 
 
 @dataclass(frozen=True, slots=True)
