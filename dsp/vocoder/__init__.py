@@ -1,1 +1,5 @@
 """Vocoders: speech frames of a few dozen bits ↔ 20 ms of samples."""
+
+from dsp.vocoder.base import FRAME_SAMPLES, FrameStatus, Vocoder
+
+__all__ = ["FRAME_SAMPLES", "FrameStatus", "Vocoder"]

@@ -213,3 +213,268 @@ class Decoder:
                 sound += 2 * ws_new * m[l] * np.cos(w0 * (n - 160) * l + phi[l])
         self.psi, self.phi = psi, phi
         return sound
+
+
+PERIODS = np.arange(42, 245) / 2
+FILLS = (0.0, 0.003, 0.01, 0.03, 0.06)
+
+
+def symmetric(half: Array) -> Array:
+    """A window from its half n = 0, 1, …"""
+    return np.concatenate([half[:0:-1], half])
+
+
+W_I, W_R, H_LPF = (symmetric(h) for h in (tables.PITCH_WINDOW, tables.REFINEMENT_WINDOW, tables.LOW_PASS))
+
+
+def window_spectrum(k: NDArray[np.int64]) -> Array:
+    """W_R(k): eq. 30."""
+    n = np.arange(-110, 111)
+    return np.asarray(np.cos(2 * np.pi * np.outer(k, n) / 16384) @ W_R)
+
+
+SPECTRUM_R = window_spectrum(np.arange(8193))
+
+
+def quantised(t: Array, count: int) -> list[int]:
+    """b₂ … b_(L+1) of residuals t[1 … L]: eq. 58 to 64."""
+    width, step = tables.allocation(count), (0.0, 0.0, 0.0, *tables.steps(count))
+
+    def number(m: int, value: float) -> int:
+        if width[m] == 0:
+            return 0
+        return int(np.clip(np.floor(value / step[m]) + 2 ** (width[m] - 1), 0, 2 ** width[m] - 1))
+
+    means, shapes, at = [], [], 1
+    for length in tables.block_lengths(count):
+        part = t[at : at + length]
+        j = np.arange(length) + 0.5
+        c = [float((part * np.cos(np.pi * k * j / length)).mean()) for k in range(length)]
+        means.append(c[0])
+        shapes += c[1:]
+        at += length
+    i = np.arange(6) + 0.5
+    gains = [float((np.array(means) * np.cos(np.pi * k * i / 6)).mean()) for k in range(6)]
+    b2 = int(np.argmin(np.abs(tables.GAIN_LEVELS - gains[0])))
+    return [b2] + [number(m, v) for m, v in enumerate(gains[1:] + shapes, start=3)]
+
+
+class Encoder:
+    """One stream; `encode` takes 160 samples at full scale ±1 and returns packed speech bits."""
+
+    def __init__(self) -> None:
+        self.x1 = self.y1 = 0.0
+        self.signal = np.zeros(960)
+        self.errors = [np.ones(203)] * 3
+        self.place, self.error1, self.error2 = 158, 0.0, 0.0
+        self.voiced = np.zeros(13, dtype=bool)
+        self.loudest = 20000.0
+        self.log_m = np.zeros(31)
+        self.toggle = 0
+
+    def encode(self, samples: Array) -> NDArray[np.uint8]:
+        self.signal[:-160] = self.signal[160:].copy()
+        for i, x in enumerate(32768.0 * samples.astype(float)):
+            self.y1 = x - self.x1 + 0.99 * self.y1
+            self.x1 = x
+            self.signal[800 + i] = self.y1
+        self.errors = [*self.errors[1:], self._errors(960 - 160)]
+        place = self._track()
+        x = np.zeros(256)
+        x[np.arange(-110, 111) % 256] = self.signal[480 - 110 : 480 + 111] * W_R
+        spectrum = np.fft.rfft(x)
+        tone = self._tones(spectrum)
+        if tone is not None:
+            return self._code(*tone)
+        place = self._octave(spectrum, place)
+        eighths = self._refined(spectrum, place)
+        pitch = (eighths - 156) // 4
+        bits, m = self._voicing(spectrum, 16 * np.pi / eighths, pitch, float(self.errors[0][place]))
+        return self._code(pitch, bits, m)
+
+    def _errors(self, centre: int) -> Array:
+        """E(P): eq. 5 to 9."""
+        smooth = np.convolve(self.signal, H_LPF, "same")
+        smooth[-10:] = 0.0
+        s = np.zeros(301)
+        known = smooth[centre - 150 : centre + 151]
+        s[: len(known)] = known
+        sw = s * W_I**2
+        energy = float((s**2 * W_I**2).sum())
+        if energy < 1e-3:
+            return np.ones(203)
+        r = np.correlate(sw, sw, "full")[300:]
+        out = []
+        for p in PERIODS:
+            lags = np.arange(1, int(150 / p) + 1) * p
+            whole = np.floor(lags).astype(int)
+            total = r[0] + 2 * ((1 + whole - lags) * r[whole] + (lags - whole) * r[whole + 1]).sum()
+            out.append((energy - p * total) / (energy * (1 - p * (W_I**4).sum())))
+        return np.array(out)
+
+    def _track(self) -> int:
+        """Eq. 10 to 23."""
+        e0, e1, e2 = self.errors
+
+        def near(i: int) -> NDArray[np.bool_]:
+            # Whole numbers of tenths of half samples: 0.8·P and 1.2·P are met exactly.
+            tenths = np.arange(42, 245) * 10
+            return (tenths >= 8 * (42 + i)) & (tenths <= 12 * (42 + i))
+
+        def least(e: Array) -> Array:
+            return np.array([e[near(i)].min() for i in range(203)])
+
+        forward = e0 + least(e1 + least(e2))
+
+        def submultiple(place: int) -> int:
+            cost = forward[place]
+            for n in range((42 + place) // 42, 1, -1):
+                i = int(np.floor((42 + place) / n + 0.5)) - 42
+                c = forward[i]
+                if (c <= 0.85 and c <= 1.7 * cost) or (c <= 0.4 and c <= 3.5 * cost) or c <= 0.05:
+                    return i
+            return place
+
+        back = int(np.argmin(np.where(near(self.place), e0, np.inf)))
+        behind = e0[back] + self.error1 + self.error2
+        ahead = submultiple(int(np.argmin(forward)))
+        chosen = submultiple(back) if behind <= 0.48 or behind <= forward[ahead] else ahead
+        self.error2, self.error1, self.place = self.error1, float(e0[chosen]), chosen
+        return chosen
+
+    @staticmethod
+    def _bins(w0: float, l: int) -> tuple[int, int]:  # noqa: E741
+        """⌈a_l⌉ and ⌈b_l⌉: eq. 26, 27."""
+        low, high = (int(np.ceil(256 / (2 * np.pi) * (l + d) * w0)) for d in (-0.5, 0.5))
+        return max(low, 0), min(high, 129)
+
+    def _fit(self, spectrum: NDArray[np.complex128], w0: float, l: int) -> tuple[NDArray[np.complex128], Array]:  # noqa: E741
+        """What harmonic l leaves unexplained in its bins, and W_R in them: eq. 25, 28."""
+        low, high = self._bins(w0, l)
+        m = np.arange(low, high)
+        w = SPECTRUM_R[np.abs(np.floor(64 * m - 16384 / (2 * np.pi) * l * w0 + 0.5).astype(int))]
+        s = spectrum[low:high]
+        return s - (s * w).sum() / (w**2).sum() * w, w
+
+    def _excess(self, spectrum: NDArray[np.complex128], eighths: int) -> float:
+        """Eq. 24 from bin 4."""
+        w0 = 16 * np.pi / eighths
+        top = int(np.floor((0.9254 * np.pi / w0 - 0.5) * 256 * w0 / (2 * np.pi)))
+        total, l = 0.0, 0  # noqa: E741
+        while self._bins(w0, l)[0] <= top:
+            low, high = self._bins(w0, l)
+            m = np.arange(low, high)
+            rest, _ = self._fit(spectrum, w0, l)
+            total += float((np.abs(rest[(m >= 4) & (m <= top)]) ** 2).sum())
+            l += 1  # noqa: E741
+        return total
+
+    def _refined(self, spectrum: NDArray[np.complex128], place: int) -> int:
+        tries = 4 * (42 + place) - 9 + 2 * np.arange(10)
+        return int(tries[np.argmin([self._excess(spectrum, int(t)) for t in tries])])
+
+    def _octave(self, spectrum: NDArray[np.complex128], place: int) -> int:
+        energy = float((np.abs(spectrum[4:118]) ** 2).sum())
+        whole = self._excess(spectrum, self._refined(spectrum, place))
+        for n in range((42 + place) // 42, 1, -1):
+            i = int(np.floor((42 + place) / n + 0.5)) - 42
+            part = self._excess(spectrum, self._refined(spectrum, i))
+            if part < 0.02 * energy and part < 1.2 * whole + 0.001 * energy:
+                self.place = i
+                return i
+        return place
+
+    def _voicing(self, spectrum: NDArray[np.complex128], w0: float, pitch: int, error: float) -> tuple[int, Array]:
+        """Eq. 34 to 44."""
+        count = tables.harmonics(pitch)
+        bands = tables.bands(count)
+        power = np.abs(spectrum) ** 2
+        lf, hf = power[:64].sum() / W_R.sum() ** 2, power[64:].sum() / W_R.sum() ** 2
+        total = lf + hf
+        if total > self.loudest:
+            self.loudest = 0.5 * (self.loudest + total)
+        else:
+            self.loudest = max(20000.0, 0.99 * self.loudest + 0.01 * total)
+        lively = (0.0025 * self.loudest + total) / (0.01 * self.loudest + total)
+        if lf < 5 * hf:
+            lively *= np.sqrt(lf / (5 * hf))
+        m, bits, voiced = np.zeros(count + 1), 0, np.zeros(13, dtype=bool)
+        for k in range(1, bands + 1):
+            harmonics = range(3 * k - 2, (3 * k if k < bands else count) + 1)
+            wrong = sum(float((np.abs(self._fit(spectrum, w0, h)[0]) ** 2).sum()) for h in harmonics)
+            everything = sum(float(power[slice(*self._bins(w0, h))].sum()) for h in harmonics)
+            threshold = (0.5625 if self.voiced[k] else 0.45) * (1 - 0.3096 * (k - 1) * w0) * lively
+            if error > 0.5 and k >= 2:
+                threshold = 0.0
+            voiced[k] = wrong < threshold * everything
+            bits = 2 * bits + int(voiced[k])
+            for l in harmonics:  # noqa: E741
+                low, high = self._bins(w0, l)
+                if voiced[k]:
+                    m[l] = np.sqrt(power[low:high].sum() / (self._fit(spectrum, w0, l)[1] ** 2).sum())
+                else:
+                    m[l] = np.sqrt(power[low:high].sum() / (high - low)) / W_R.sum()
+        self.voiced = voiced
+        return bits, m
+
+    def _tones(self, spectrum: NDArray[np.complex128]) -> tuple[int, int, Array] | None:
+        power = np.abs(spectrum) ** 2
+        total = power.sum()
+        if total < 100 * W_R.sum() ** 2:
+            return None
+        lines: list[tuple[float, float]] = []
+        while sum(e for _, e in lines) <= 0.98 * total:
+            if len(lines) == 2 or (lines and lines[0][1] < 0.49 * total):
+                return None
+            top = int(np.argmax(power[2:120])) + 2
+            a, b, c = np.log2(power[top - 1 : top + 2] + 1e-9)
+            place = top + (0.5 * (a - c) / (a - 2 * b + c) if a - 2 * b + c < 0 else 0.0)
+            near = slice(max(top - 3, 0), top + 4)
+            lines.append((place, power[near].sum()))
+            power[near] = 0.0
+        if min(place for place, _ in lines) < 14.5:
+            return None
+        best, least = 0, np.inf
+        for pitch in range(208):
+            spacing, count = 512 / (pitch + 39.5), tables.harmonics(pitch)
+            numbers = [int(np.floor(place / spacing + 0.5)) for place, _ in lines]
+            if len(set(numbers)) < len(lines):
+                continue
+            cost = max(abs(min(h, count) * spacing / place - 1) for h, (place, _) in zip(numbers, lines))
+            cost += 0.0008 * (count - 9)
+            if cost < least:
+                best, least = pitch, cost
+        spacing, count = 512 / (best + 39.5), tables.harmonics(best)
+        m, self.voiced = np.zeros(count + 1), np.zeros(13, dtype=bool)
+        for place, energy in lines:
+            k = np.arange(int(place) - 3, int(place) + 5)
+            w = SPECTRUM_R[np.abs(np.floor(64 * k - 64 * place + 0.5).astype(int))]
+            l = min(int(np.floor(place / spacing + 0.5)), count)  # noqa: E741
+            m[l] = np.sqrt(energy / (w**2).sum())
+            self.voiced[min((l + 2) // 3, tables.bands(count))] = True
+            if place == lines[0][0]:
+                loud = m[l]
+        m = np.maximum(m, 0.025 * loud)
+        bits = int("".join(str(int(v)) for v in self.voiced[1 : tables.bands(count) + 1]), 2)
+        return best, bits, m
+
+    def _code(self, pitch: int, voicing: int, m: Array) -> NDArray[np.uint8]:
+        """Eq. 52 to 64, five times, and the trial of least error in loudness."""
+        count = tables.harmonics(pitch)
+        predicted = prediction(self.log_m, count)
+        wanted = np.log2(np.maximum(m, 0.125))
+        rms = np.sqrt((m[1:] ** 2).mean())
+        best: tuple[float, list[int], Array] | None = None
+        for fill in FILLS:
+            trial = quantised(np.maximum(wanted, np.log2(max(fill * rms, 0.125))) - predicted, count)
+            b = [pitch, voicing, *trial, 0]
+            made = residuals(b, count) + predicted
+            error = float(((2 ** (0.35 * made[1:]) - 2 ** (0.35 * wanted[1:])) ** 2).sum())
+            if best is None or error < best[0]:
+                best = (error, b, made)
+        assert best is not None
+        _, b, self.log_m = best
+        self.log_m[0] = 0.0
+        self.toggle = 1 - self.toggle
+        b[-1] = self.toggle
+        return np.packbits([b[k] >> weight & 1 for k, weight in placement(count)])

@@ -1,0 +1,6 @@
+import numpy as np
+from numpy.typing import NDArray
+
+class Encoder:
+    def reset(self) -> None: ...
+    def encode(self, samples: NDArray[np.float32], speech: NDArray[np.uint8]) -> None: ...
