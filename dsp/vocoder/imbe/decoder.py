@@ -9,7 +9,11 @@
     mute    ─ ε_R > 0.0875, or the fourth erasure in a row: faint noise, parameters kept (clause 7.8)
 
 ε₀ are the errors of c₀, ε_T those of all vectors, ε_R their running rate (eq. 95, 96). Frames given as bare speech bits
-have no errors. The 160 samples returned run from the centre of the last frame to the centre of this one, so nothing
+have no errors. The rules are made for hard decisions, which correct three errors of 23 and one of 15; soft decisions
+bring as much through at 2 dB less, where 1.6 times as many bits are wrong, so each error of a soft frame counts 0.6 (8 %
+of bits wrong, four talkers: PESQ 2.65 instead of 2.19). `status` tells the true number.
+
+The 160 samples returned run from the centre of the last frame to the centre of this one, so nothing
 is held back beyond the frame itself: `delay` is 160 samples, 20 ms, from a frame's centre to the first of its samples.
 
 TIA-102.BABA-A; the phase of the upper harmonics follows eq. 139 to 141, the noise is that of eq. 117, so the same
@@ -25,6 +29,9 @@ from dsp.vocoder.imbe import _decoder, channel
 _NO_ERRORS = np.zeros(7, dtype=np.int32)
 _NO_BITS = np.zeros(channel.SPEECH_BYTES, dtype=np.uint8)
 _REPEATED, _MUTED, _ERASED = 1, 2, 4
+
+# What one error counts when the decision was soft.
+_SOFT_WEIGHT = 0.6
 
 Samples = NDArray[np.float32]
 
@@ -51,11 +58,12 @@ class ImbeDecoder:
 
     def decode(self, speech: ArrayLike) -> Samples:
         """Samples of 88 packed speech bits, (11,) uint8 or bytes, that are known to be right. Raises `ShapeError`."""
-        return self._run(channel.packed(speech), _NO_ERRORS)
+        return self._run(channel.packed(speech), _NO_ERRORS, counted=0)
 
     def decode_hard(self, received: ArrayLike) -> Samples:
         """Samples of 144 received bits, (144,) integers 0 or 1 in the order sent. Raises `ShapeError`, `RangeError`."""
-        return self._run(*channel.unprotect(received))
+        speech, errors = channel.unprotect(received)
+        return self._run(speech, errors, counted=int(errors.sum()))
 
     def decode_soft(self, llr: ArrayLike) -> Samples:
         """Samples of 144 log-likelihood ratios, (144,) float or int8, positive = bit 1. Raises `ShapeError`.
@@ -65,16 +73,15 @@ class ImbeDecoder:
         speech, errors = channel.unprotect_soft(llr)
         if not np.any(np.nan_to_num(np.asarray(llr))):
             return self.erase()
-        return self._run(speech, errors)
+        weighed = np.floor(_SOFT_WEIGHT * errors + 0.5).astype(np.int32)
+        return self._run(speech, weighed, counted=int(errors.sum()))
 
     def erase(self) -> Samples:
         """Samples in the place of a frame that never came."""
-        return self._run(_NO_BITS, _NO_ERRORS, erased=True)
+        return self._run(_NO_BITS, _NO_ERRORS, counted=0, erased=True)
 
-    def _run(self, speech: NDArray[np.uint8], errors: channel.Errors, erased: bool = False) -> Samples:
+    def _run(self, speech: NDArray[np.uint8], errors: channel.Errors, counted: int, erased: bool = False) -> Samples:
         samples = np.empty(FRAME_SAMPLES, dtype=np.float32)
         flags = self._kernel.decode(speech, errors, erased, samples)
-        self.status = FrameStatus(
-            int(errors.sum()), bool(flags & _REPEATED), bool(flags & _MUTED), bool(flags & _ERASED)
-        )
+        self.status = FrameStatus(counted, bool(flags & _REPEATED), bool(flags & _MUTED), bool(flags & _ERASED))
         return samples

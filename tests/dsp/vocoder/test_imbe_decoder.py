@@ -178,6 +178,27 @@ def test_erasures_are_bridged_then_muted() -> None:
     assert not decoder.status.repeated
 
 
+def test_soft_errors_weigh_less_and_are_told_in_full() -> None:
+    """Three errors in c₀ and eleven in all repeat a hard frame; of a soft one they count two and seven."""
+    good, frame = random_frames(2, seed=9)
+    sent = protect(frame)
+    order = tables.interleave().tolist()
+    for vector, wrong in enumerate((3, 3, 3, 1)):
+        for bit in range(wrong):
+            sent[order.index(23 * vector + bit)] ^= 1
+    hard, soft = ImbeDecoder(), ImbeDecoder()
+    for decoder in (hard, soft):
+        decoder.decode(good)
+    hard.decode_hard(sent)
+    soft.decode_soft(sent * 2.0 - 1)
+    assert (hard.status.errors, hard.status.repeated) == (10, False)
+    sent[order.index(23 * 3 + 1)] ^= 1
+    hard.decode_hard(sent)
+    soft.decode_soft(sent * 2.0 - 1)
+    assert (hard.status.errors, hard.status.repeated) == (11, True)
+    assert (soft.status.errors, soft.status.repeated) == (11, False)
+
+
 @pytest.mark.parametrize("nothing", [np.zeros(144, dtype=np.int8), np.full(144, np.nan, dtype=np.float32)])
 def test_a_frame_of_which_nothing_is_known_is_an_erasure(nothing: NDArray[Any]) -> None:
     decoder = ImbeDecoder()
