@@ -1,6 +1,7 @@
 """The list of Cython extensions and their directives; everything else about the project is in pyproject.toml."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -33,6 +34,26 @@ REASSOCIATE = ["-fassociative-math", "-fno-signed-zeros"]
 REASSOCIATED: set[str] = set()
 
 
+INCLUDE = re.compile(r'''(?:extern from|#include)\s+"([^"]+\.h)"''')
+
+CIMPORT = re.compile(r"^from ([\w.]+) cimport", re.MULTILINE)
+
+
+def headers(path: Path) -> set[Path]:
+    """The project's C headers that a kernel or header includes, directly or not; a change of one compiles it again."""
+    found: set[Path] = set()
+    for name in INCLUDE.findall(path.read_text()):
+        for header in (path.parent / name, Path("dsp") / name):
+            if header.exists() and header not in found:
+                found |= {header} | headers(header)
+                break
+    for module in CIMPORT.findall(path.read_text()):
+        declarations = Path(module.replace(".", "/")).with_suffix(".pxd")
+        if declarations.exists():
+            found |= headers(declarations)
+    return found
+
+
 def extension(path: Path) -> Extension:
     name = ".".join(path.with_suffix("").parts)
     flags = COMPILE + (REASSOCIATE if name in REASSOCIATED else [])
@@ -42,7 +63,7 @@ def extension(path: Path) -> Extension:
         name,
         [str(path)],
         include_dirs=["dsp", numpy.get_include()],
-        depends=sorted(str(p) for p in Path("dsp").rglob("*.h")),
+        depends=sorted(str(header) for header in headers(path)),
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
         extra_compile_args=flags,
     )
