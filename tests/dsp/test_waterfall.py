@@ -11,7 +11,8 @@ RATE = 64_000
 
 
 def tone(hz: float, n: int, amplitude: float = 0.5) -> NDArray[np.complex64]:
-    return (amplitude * np.exp(2j * np.pi * hz / RATE * np.arange(n))).astype(np.complex64)
+    samples: NDArray[np.complex64] = (amplitude * np.exp(2j * np.pi * hz / RATE * np.arange(n))).astype(np.complex64)
+    return samples
 
 
 def test_a_tone_shows_its_power_at_its_frequency() -> None:
