@@ -1,7 +1,7 @@
 """The site file: TOML in, frozen dataclasses out, and every problem at once.
 
     [bridge]      name · extra_ctcss_hz · extra tones to look for beside the standard ones
-    [[tuner]]     name · source · center · rate · format · gain · ppm · invert
+    [[tuner]]     name · source · center · rate · format · gain · ppm · invert · full_scale
     [[channel]]   name · tuner · freq or offset · mode · bandwidth · squelch · priority · label · agency
     [[port]]      name · kind · access_ms · priority · label · agency, and the keys of the kind
     [[patch]]     name · ports · monitors · hang_s · timeout_s · lockout_ms · min_key_ms · preempt · note
@@ -29,6 +29,9 @@ LATER_PORT_KINDS = ("rtp", "sip", "usrp", "soundcard", "modulator", "mumble", "i
 
 SOURCE_KINDS = ("file", "discriminator", "rtlsdr", "rtltcp", "soapy")
 
+FULL_SCALE_HZ = 5_000
+"""Deviation that discriminator audio shows as digital full scale, where the site file does not say it."""
+
 LONGEST_NAME = 64
 """Characters of a name; names become file names, with a number and a suffix."""
 
@@ -48,6 +51,19 @@ class SquelchConfig:
     ctcss_hz: float | None = None
     dcs: str | None = None
 
+    def describe(self) -> str:
+        """In a few words, for tables."""
+        if self.ctcss_hz is not None:
+            return f"CTCSS {self.ctcss_hz:.1f} Hz"
+        if self.dcs is not None:
+            return f"DCS {self.dcs}"
+        return "carrier" if self.snr_db is None else f"carrier, {self.snr_db:g} dB"
+
+    @property
+    def selective(self) -> bool:
+        """Whether a tone or code is required."""
+        return self.ctcss_hz is not None or self.dcs is not None
+
     @property
     def dcs_codes(self) -> tuple[str, ...]:
         """All names under which the required code can be received; empty if none is required."""
@@ -59,6 +75,7 @@ class TunerConfig:
     """One source of samples. center_hz, rate: None where the source itself says it. gain_db: None is automatic.
 
     format: sample type of a raw file whose suffix does not say it. invert: discriminator audio of the other polarity.
+    full_scale_hz: deviation that discriminator audio shows as digital full scale.
     """
 
     name: str
@@ -69,6 +86,7 @@ class TunerConfig:
     gain_db: float | None = None
     ppm: float = 0.0
     invert: bool = False
+    full_scale_hz: int = FULL_SCALE_HZ
 
     @property
     def kind(self) -> str:
@@ -300,10 +318,14 @@ class _Reader:
         invert = t.flag("invert")
         if invert and source is not None and not source.startswith("discriminator:"):
             t.problem("invert", "true", "is for discriminator: sources only")
+        full_scale = t.frequency("full_scale", minimum=500)
+        if full_scale is not None and source is not None and not source.startswith("discriminator:"):
+            t.problem("full_scale", full_scale, "is for discriminator: sources only")
         t.finish()
         if name is None or source is None:
             return None
-        return TunerConfig(name, source, center, rate, form, gain, ppm or 0.0, bool(invert))
+        scale = FULL_SCALE_HZ if full_scale is None else full_scale
+        return TunerConfig(name, source, center, rate, form, gain, ppm or 0.0, bool(invert), scale)
 
     def _channel(
         self, t: Table, tuners: Iterable[TunerConfig | None], extra: tuple[float, ...]
