@@ -1,0 +1,144 @@
+"""The command line: parses arguments and calls one function per verb.
+
+Only the standard library is imported here, so that a command answers at once on a slow machine; each verb imports what
+it needs when it runs. Data goes to stdout, messages and progress to stderr. Exit codes: 0 ok, 1 failed, 2 usage,
+78 bad configuration, 130 interrupted.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sdrbridge import __version__
+from sdrbridge.errors import SdrBridgeError
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of the program `sdrbridge`."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(_call(options))
+    except SdrBridgeError as problem:
+        _complain(str(problem))
+        return problem.exit_code
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): not an error, but Python would complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return 130
+
+
+def _complain(message: str) -> None:
+    for line in message.splitlines():
+        print(f"sdrbridge: {line}", file=sys.stderr)
+
+
+def _call(options: argparse.Namespace) -> int:
+    from importlib import import_module
+
+    module = import_module(f"sdrbridge.commands.{options.verb.replace('-', '_')}")
+    result = module.run(options)
+    assert isinstance(result, int)
+    return result
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} must be 1 or more")
+    return value
+
+
+def _duration(text: str) -> float:
+    from sdrbridge.units import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+
+
+def _frequency(text: str) -> int:
+    from sdrbridge.units import parse_frequency
+
+    try:
+        return parse_frequency(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sdrbridge",
+        description="Hears radios that cannot hear each other, and patches them together.",
+        epilog="`sdrbridge VERB --help` says more about each.",
+    )
+    parser.add_argument("--version", action="version", version=f"sdrbridge {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+
+    def verb(name: str, summary: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=summary, description=summary)
+        sub.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+        return sub
+
+    replay = verb("replay", "run the whole bridge over the recordings of one or more site files")
+    replay.add_argument("site", type=Path, nargs="+", metavar="SITE", help="site file (TOML)")
+    replay.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for audio, events and the page (default: NAME-out)"
+    )
+    replay.add_argument("--speed", choices=["max", "1"], default="max", help="as fast as possible, or as it happened")
+    replay.add_argument(
+        "--expect", type=Path, metavar="FILE", help="compare with what was expected; exit 1 if it differs"
+    )
+    replay.add_argument("--save-expect", type=Path, metavar="FILE", help="write what was heard as an expectation")
+    replay.add_argument("--jobs", type=_count, default=1, metavar="N", help="replay that many site files at once")
+    replay.add_argument("--threads", type=_count, default=1, metavar="N", help="threads for the tuners of one site")
+    replay.add_argument(
+        "--block", type=_count, metavar="N", help="samples read at a time (the result does not depend on it)"
+    )
+    replay.add_argument("--no-report", action="store_true", help="leave out the page with waterfall and players")
+
+    check = verb("check", "validate a site file exactly as the daemon would")
+    check.add_argument("site", type=Path, metavar="SITE")
+
+    record = verb("record", "capture IQ of a source as SigMF")
+    record.add_argument("source", metavar="SOURCE", help="rtlsdr:… · rtltcp:HOST:PORT · soapy:… · file:PATH")
+    record.add_argument(
+        "--out", type=Path, metavar="NAME", help="recording to write (default: recordings/ and the time)"
+    )
+    record.add_argument("--center", type=_frequency, metavar="HZ", help="centre frequency, e.g. 155.4M")
+    record.add_argument("--rate", type=_frequency, metavar="HZ", help="sample rate, e.g. 2.4M")
+    record.add_argument("--gain", default="auto", metavar="DB", help="gain in dB, or auto")
+    record.add_argument("--ppm", type=float, default=0.0, help="frequency correction in parts per million")
+    record.add_argument(
+        "--seconds", type=_duration, metavar="T", help="how long, e.g. 90 or 1h30m (default: until Ctrl-C)"
+    )
+    record.add_argument(
+        "--label", action="append", default=[], metavar="TEXT", help="annotation over the whole recording"
+    )
+
+    siggen = verb("siggen", "make a recording from a scene description, with the truth beside it")
+    siggen.add_argument("scene", type=Path, metavar="SCENE", help="scene (TOML)")
+    siggen.add_argument("--out", type=Path, default=Path("recordings"), metavar="DIR")
+
+    serve = verb("serve-rtltcp", "play a recording to rtl_tcp clients")
+    serve.add_argument("source", metavar="SOURCE", help="file:PATH, or the path of a recording")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=1234)
+    serve.add_argument("--rate", type=_frequency, metavar="HZ", help="sample rate, where the file does not say it")
+    serve.add_argument("--format", help="sample type, where the suffix does not say it: cu8, ci16_le, cf32_le …")
+    serve.add_argument("--loop", action="store_true", help="begin again at the end")
+    serve.add_argument("--pace", choices=["real", "max"], default="real")
+
+    verb("devices", "list the radios, sound cards and serial ports that are attached")
+    verb("doctor", "check the installation: drivers, libraries, permissions, CPU")
+    return parser

@@ -1,0 +1,1 @@
+"""One file per verb: `run(options) -> int` calls into the bridge and prints the answer."""

@@ -1,0 +1,46 @@
+"""Every decision with its reason, a JSON line each (`events.jsonl`); and what the patches did, in numbers."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, TextIO
+
+
+@dataclass(slots=True)
+class PatchTally:
+    """What one patch did. blocked_s: how long talkers waited for the floor, by port."""
+
+    granted: int = 0
+    refused: int = 0
+    preempted: int = 0
+    timed_out: int = 0
+    blocked_s: dict[str, float] = field(default_factory=dict)
+
+
+class EventLog:
+    """Writes events as they come. stream: text file; closed with the log."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.patches: dict[str, PatchTally] = {}
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        """Write one event: `t_s` (bridge time), `event`, and what it is about."""
+        self._stream.write(json.dumps(event, ensure_ascii=False) + "\n")
+        kind, _, what = str(event["event"]).partition(".")
+        if kind == "floor":
+            tally = self.patches.setdefault(str(event["patch"]), PatchTally())
+            if what in ("granted", "refused", "preempted", "timed_out"):
+                setattr(tally, what, getattr(tally, what) + 1)
+            if "blocked_s" in event:
+                port = str(event["port"])
+                tally.blocked_s[port] = round(tally.blocked_s.get(port, 0.0) + float(event["blocked_s"]), 3)
+
+    def __enter__(self) -> "EventLog":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stream.close()

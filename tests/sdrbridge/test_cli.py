@@ -1,0 +1,36 @@
+"""The command line answers at once: nothing heavy is imported before a verb runs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sdrbridge import __version__
+from sdrbridge.cli import run
+
+HEAVY = ("numpy", "scipy", "soundfile", "rich", "click", "asyncio", "multiprocessing")
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["replay", "--help"], ["frobnicate"]])
+def test_nothing_heavy_is_imported_to_answer(arguments: list[str]) -> None:
+    program = (
+        "import sys, json, contextlib\nfrom sdrbridge.cli import run\n"
+        f"with contextlib.suppress(SystemExit): run({arguments!r})\n"
+        f"print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]), file=sys.stderr)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert json.loads(result.stderr.splitlines()[-1]) == []
+
+
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"sdrbridge {__version__}\n"
+
+
+def test_the_version_is_the_one_of_the_project() -> None:
+    pyproject = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    assert f'version = "{__version__}"' in pyproject.read_text()
