@@ -68,15 +68,16 @@ static void bank_row(const bank_group *g, const bank_lanes *lanes, const float *
         }
     }
     lane_transform(&g->plan, g->tile, TO_TILE, 0);
-    const vec pc = *(const loose_vec *)c, ps = *(const loose_vec *)s;
     for (int t = 0; t < g->hop; t++) {
-        vec *p = g->tile + 2 * (g->skip + t);
-        vec wr = *(const loose_vec *)(g->turn + (int64_t)t * 2 * LANES);
-        vec wi = *(const loose_vec *)(g->turn + (int64_t)t * 2 * LANES + LANES);
-        vec ur = wr * pc - wi * ps, ui = wr * ps + wi * pc;
-        vec x = p[1], y = p[0];
-        p[0] = x * ur - y * ui;
-        p[1] = x * ui + y * ur;
+        float *restrict p = (float *)(g->tile + 2 * (g->skip + t));
+        const float *restrict w = g->turn + (int64_t)t * 2 * LANES;
+        for (int l = 0; l < LANES; l++) {
+            const float wr = w[l], wi = w[LANES + l];
+            const float ur = wr * c[l] - wi * s[l], ui = wr * s[l] + wi * c[l];
+            const float x = p[LANES + l], y = p[l];
+            p[l] = x * ur - y * ui;
+            p[LANES + l] = x * ui + y * ur;
+        }
     }
     for (int h = 0; h < 2; h++) {
         int used = 0;

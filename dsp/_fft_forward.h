@@ -38,7 +38,7 @@ static void forward_transform(const forward_plan *plan, const float *const *line
             split8(z, point, point + 2);
             split8(z + 16, point + 1, point + 3);
         }
-        lane_sink turned = {(const vec *)plan->turn + 2 * (int64_t)rows * c, 0, 0, 0};
+        lane_sink turned = {plan->turn + 2 * LANES * (int64_t)rows * c, 0, 0, 0};
         lane_transform(&plan->down, tile, TO_TILE_TURNED, &turned);
         for (int t = 0; t < tiles_of(rows); t++) {
             const half_vec *from = (const half_vec *)(tile + 2 * tile_start(rows, t));
