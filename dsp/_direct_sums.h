@@ -6,10 +6,19 @@
 /* Adds up eight complex numbers: halves, then quarters, then pairs. */
 INLINE void WIDE(sum8)(const float *v, float *re, float *im)
 {
-    const float a = v[0] + v[8], b = v[2] + v[10], c = v[4] + v[12], d = v[6] + v[14];
-    const float e = v[1] + v[9], f = v[3] + v[11], g = v[5] + v[13], h = v[7] + v[15];
-    *re = (a + c) + (b + d);
-    *im = (e + g) + (f + h);
+    vec_4 q[4];
+#if WIDTH == 16
+    const vec_8 *o = (const vec_8 *)v;
+    vec_8 h = o[0] + o[1];
+    const vec_4 *k = (const vec_4 *)&h;
+    q[0] = k[0] + k[1];
+#else
+    for (int i = 0; i < 4; i++)
+        q[i] = *(const vec_4 *)(v + 4 * i);
+    q[0] = (q[0] + q[2]) + (q[1] + q[3]);
+#endif
+    *re = q[0][0] + q[0][2];
+    *im = q[0][1] + q[0][3];
 }
 
 /* One sample of the first filter: even and odd groups of eight taps in sums of their own. */
