@@ -10,8 +10,14 @@
 
 #define LANES 16
 
+#if defined(__GNUC__)
+#define UNUSED_HERE __attribute__((unused))
+#else
+#define UNUSED_HERE
+#endif
+
 /* x[i], or 0 where it is not finite, held within +-limit. */
-SIMD_CLONES
+SIMD_CLONES UNUSED_HERE
 static void take(const float *restrict x, float *restrict out, ptrdiff_t n, float limit)
 {
     for (ptrdiff_t i = 0; i < n; i++) {
@@ -23,7 +29,7 @@ static void take(const float *restrict x, float *restrict out, ptrdiff_t n, floa
 }
 
 /* `outputs` dot products of `taps` (n, a multiple of 16) with x, each `step` samples further on. */
-SIMD_CLONES
+SIMD_CLONES UNUSED_HERE
 static void decimate(const float *restrict x, const float *restrict taps, ptrdiff_t n, ptrdiff_t step, int outputs,
                      float *restrict y)
 {
@@ -41,7 +47,7 @@ static void decimate(const float *restrict x, const float *restrict taps, ptrdif
 }
 
 /* Correlate y (samples,) with `tones` references (samples, tones), turned by (turn_re, turn_im) of each tone. */
-SIMD_CLONES
+SIMD_CLONES UNUSED_HERE
 static void correlate(const float *restrict y, int samples, const float *restrict ref_re, const float *restrict ref_im,
                       const float *restrict turn_re, const float *restrict turn_im, ptrdiff_t tones,
                       float *restrict out_re, float *restrict out_im)
@@ -60,26 +66,53 @@ static void correlate(const float *restrict y, int samples, const float *restric
     }
 }
 
-/* Power of each tone over `count` rows of a ring of `size` ending at row `last`, with `mean` times (dc_re, dc_im) taken off. */
-SIMD_CLONES
-static void tone_power(const float *restrict ring_re, const float *restrict ring_im, int size, int last, int count,
-                       const float *restrict dc_re, const float *restrict dc_im, float mean, ptrdiff_t tones,
-                       float *restrict power)
+/* Sum of `count` rows of a ring of `size` ending at row `last`. */
+SIMD_CLONES UNUSED_HERE
+static void ring_sum(const float *restrict ring, int size, int last, int count, ptrdiff_t tones, float *restrict sum)
 {
     for (ptrdiff_t k = 0; k < tones; k += LANES) {
-        float a[LANES] = {0}, b[LANES] = {0};
+        float a[LANES] = {0};
         for (int j = count - 1; j >= 0; j--) {
-            const ptrdiff_t at = (ptrdiff_t)((last - j + size) % size) * tones + k;
-            for (int i = 0; i < LANES; i++) {
-                a[i] += ring_re[at + i];
-                b[i] += ring_im[at + i];
-            }
+            const float *row = ring + (ptrdiff_t)((last - j + size) % size) * tones + k;
+            for (int i = 0; i < LANES; i++)
+                a[i] += row[i];
         }
-        for (int i = 0; i < LANES; i++) {
-            const float re = a[i] - mean * dc_re[k + i], im = b[i] - mean * dc_im[k + i];
-            power[k + i] = re * re + im * im;
-        }
+        for (int i = 0; i < LANES; i++)
+            sum[k + i] = a[i];
     }
+}
+
+/* sum += fresh - old. */
+SIMD_CLONES UNUSED_HERE
+static void slide(float *restrict sum, const float *restrict fresh, const float *restrict old, ptrdiff_t tones)
+{
+    for (ptrdiff_t k = 0; k < tones; k++)
+        sum[k] = (sum[k] - old[k]) + fresh[k];
+}
+
+/* |sum - mean * dc|^2 of each tone. */
+SIMD_CLONES UNUSED_HERE
+static void tone_power(const float *restrict sum_re, const float *restrict sum_im, const float *restrict dc_re,
+                       const float *restrict dc_im, float mean, ptrdiff_t tones, float *restrict power)
+{
+    for (ptrdiff_t k = 0; k < tones; k++) {
+        const float re = sum_re[k] - mean * dc_re[k], im = sum_im[k] - mean * dc_im[k];
+        power[k] = re * re + im * im;
+    }
+}
+
+/* Largest of x (n, a multiple of 16). */
+SIMD_CLONES UNUSED_HERE
+static float largest(const float *restrict x, ptrdiff_t n)
+{
+    float lane[LANES] = {0};
+    for (ptrdiff_t k = 0; k < n; k += LANES)
+        for (int i = 0; i < LANES; i++)
+            lane[i] = x[k + i] > lane[i] ? x[k + i] : lane[i];
+    float most = 0;
+    for (int i = 0; i < LANES; i++)
+        most = lane[i] > most ? lane[i] : most;
+    return most;
 }
 
 #endif

@@ -11,8 +11,11 @@ cdef extern from "_lanes.h" nogil:
     void decimate(const float* x, const float* taps, ptrdiff_t n, ptrdiff_t step, int outputs, float* y)
     void correlate(const float* y, int samples, const float* ref_re, const float* ref_im, const float* turn_re,
                    const float* turn_im, ptrdiff_t tones, float* out_re, float* out_im)
-    void tone_power(const float* ring_re, const float* ring_im, int size, int last, int count, const float* dc_re,
-                    const float* dc_im, float mean, ptrdiff_t tones, float* power)
+    void ring_sum(const float* ring, int size, int last, int count, ptrdiff_t tones, float* sum)
+    void slide(float* sum, const float* fresh, const float* old, ptrdiff_t tones)
+    void tone_power(const float* sum_re, const float* sum_im, const float* dc_re, const float* dc_im, float mean,
+                    ptrdiff_t tones, float* power)
+    float largest(const float* x, ptrdiff_t n)
 
 cdef enum:
     FRAME = 8           # samples at 1 kHz in a sub-block
@@ -23,6 +26,8 @@ cdef enum:
     TURNS = 64          # sub-blocks whose reference phases are kept
     LOST_AFTER = 16     # bad sub-blocks until the tone counts as gone
     QUIET_AFTER = 40    # sub-blocks in which a tone that announced its end leaves no room for another
+
+cdef double ALONE = 0.16         # most that may be left at another tone, of this one's power
 
 FRAMES_PER_CALL = 32
 KIND_FOUND, KIND_LOST, KIND_BURST = 0, 1, 2
@@ -37,16 +42,17 @@ cdef class CtcssBank:
     """State of all rows. See `dsp.tones.ctcss.CtcssDetector`."""
 
     cdef readonly int rows
-    cdef int tones, width, factor, fill
+    cdef int tones, known, width, factor, fill
     cdef int64_t start, count
     cdef float limit
     cdef double ratio, coherence, least, most
     cdef float[::1] taps, power
     cdef float[:, ::1] ref_re, ref_im, line, sums, turn_re, turn_im, dc_re, dc_im
     cdef float[:, :, ::1] window_re, window_im
+    cdef float[:, ::1] sum_re, sum_im, short_sum
     cdef float[:, :, ::1] ring_re, ring_im
     cdef double[::1] hz, tolerance, gain, base_re, base_im, image_re, image_im, amplitude, offset, phase
-    cdef int32_t[::1] near_from, near_to, valid, lock, bad, turned, quiet, anchored, gate, seen
+    cdef int32_t[::1] near_from, near_to, valid, lock, bad, turned, quiet, anchored, gate, seen, stands
     cdef double[::1] turned_by, seen_off
     cdef int64_t[::1] seen_at
     cdef int64_t[:, ::1] events
@@ -58,6 +64,7 @@ cdef class CtcssBank:
         for name, value in arrays.items():
             self._bind(name, value)
         self.width = self.ref_re.shape[1]
+        self.known = self.hz.shape[0]
 
     cdef _bind(self, str name, value):
         if name == "taps": self.taps = value
@@ -72,6 +79,9 @@ cdef class CtcssBank:
         elif name == "dc_im": self.dc_im = value
         elif name == "window_re": self.window_re = value
         elif name == "window_im": self.window_im = value
+        elif name == "sum_re": self.sum_re = value
+        elif name == "sum_im": self.sum_im = value
+        elif name == "short_sum": self.short_sum = value
         elif name == "ring_re": self.ring_re = value
         elif name == "ring_im": self.ring_im = value
         elif name == "hz": self.hz = value
@@ -94,6 +104,7 @@ cdef class CtcssBank:
         elif name == "quiet": self.quiet = value
         elif name == "anchored": self.anchored = value
         elif name == "gate": self.gate = value
+        elif name == "stands": self.stands = value
         elif name == "seen": self.seen = value
         elif name == "seen_off": self.seen_off = value
         elif name == "seen_at": self.seen_at = value
@@ -143,7 +154,7 @@ cdef class CtcssBank:
         cdef double cycles, c, s
         for f in range(frames):
             slot = <int>((self.count + f) % TURNS)
-            for k in range(self.tones):
+            for k in range(self.known):
                 cycles = self.hz[k] * 0.001 * FRAME * <double>(self.count + f)
                 cycles -= floor(cycles)
                 c, s = cos(2 * M_PI * cycles), -sin(2 * M_PI * cycles)
@@ -202,8 +213,14 @@ cdef class CtcssBank:
         cdef int slot = <int>(frame % TURNS)
         cdef float m = self._mean(r, frame, count)
         cdef int which = 2 if count == WINDOW else 1 if count == HALF else 0
-        tone_power(&self.ring_re[r, 0, 0], &self.ring_im[r, 0, 0], RING, <int>(frame % RING), count,
-                   &self.window_re[which, slot, 0], &self.window_im[which, slot, 0], m, self.width, &self.power[0])
+        cdef float* re = &self.sum_re[r, 0]
+        cdef float* im = &self.sum_im[r, 0]
+        if count != WINDOW:
+            re, im = &self.short_sum[0, 0], &self.short_sum[1, 0]
+            ring_sum(&self.ring_re[r, 0, 0], RING, <int>(frame % RING), count, self.width, re)
+            ring_sum(&self.ring_im[r, 0, 0], RING, <int>(frame % RING), count, self.width, im)
+        tone_power(re, im, &self.window_re[which, slot, 0], &self.window_im[which, slot, 0], m, self.width,
+                   &self.power[0])
 
     cdef double _stands_out(self, int k) noexcept nogil:
         """Power of tone k over the mean of the tones well away from it."""
@@ -231,6 +248,14 @@ cdef class CtcssBank:
                   self.width, &self.ring_re[r, slot, 0], &self.ring_im[r, slot, 0])
         if self.valid[r] < RING:
             self.valid[r] += 1
+        # the sum over the window slides, and is made anew every 16 sub-blocks so that no rounding gathers
+        if self.valid[r] > WINDOW and frame % WINDOW:
+            j = <int>((frame - WINDOW) % RING)
+            slide(&self.sum_re[r, 0], &self.ring_re[r, slot, 0], &self.ring_re[r, j, 0], self.width)
+            slide(&self.sum_im[r, 0], &self.ring_im[r, slot, 0], &self.ring_im[r, j, 0], self.width)
+        elif self.valid[r] >= WINDOW:
+            ring_sum(&self.ring_re[r, 0, 0], RING, slot, WINDOW, self.width, &self.sum_re[r, 0])
+            ring_sum(&self.ring_im[r, 0, 0], RING, slot, WINDOW, self.width, &self.sum_im[r, 0])
         if self.quiet[r] > 0:
             self.quiet[r] -= 1
         if self.gate[r] == 0:
@@ -279,8 +304,11 @@ cdef class CtcssBank:
             self.anchored[r] = 1
         error = wrap(atan2(im, re) - self.phase[r])
         if 0.5 * self.amplitude[r] <= size <= 1.6 * self.amplitude[r] and fabs(error) < 1.0:
-            self._power(r, frame, HALF)
-            fresh = self._stands_out(k) >= 4.0
+            # looked at now and then: it costs as much as all the rest
+            if frame % 4 == 0:
+                self._power(r, frame, HALF)
+                self.stands[r] = self._stands_out(k) >= 4.0
+            fresh = self.stands[r]
         else:
             fresh = 0
         if fresh:
@@ -309,8 +337,38 @@ cdef class CtcssBank:
         if self.bad[r] >= LOST_AFTER:
             self._lose(r, frame, self._ended(r, frame))
 
+    cdef bint _alone(self, int r, int64_t frame, int k, double off, double mean, double re, double im) noexcept nogil:
+        """Whether little is left at the other tones once this one's share is taken off: a DCS code has many lines."""
+        cdef int j, slot = <int>(frame % TURNS)
+        cdef double w = 2 * M_PI * 0.001, own, other, angle, c, s, cr, ci, top
+        cdef double centre = <double>(frame + 1 - WINDOW) * FRAME + 0.5 * (FRAME * WINDOW - 1)
+        top = ALONE * (re * re + im * im)
+        own = self._kernel(w * off)
+        for j in range(self.known):
+            if fabs(self.hz[j] - self.hz[k]) < 6.0:
+                continue
+            other = self._kernel(w * (self.hz[k] + off - self.hz[j])) / own
+            angle = w * (self.hz[k] - self.hz[j]) * centre
+            c, s = other * cos(angle), other * sin(angle)
+            cr = self.sum_re[r, j] - mean * self.window_re[2, slot, j] - (re * c - im * s)
+            ci = self.sum_im[r, j] - mean * self.window_im[2, slot, j] - (re * s + im * c)
+            # 17 alternating bits of a code are 67.2 Hz for a whole window; their third harmonic tells
+            if fabs(self.hz[k] - 67.2) < 1.0 and fabs(self.hz[j] - 201.6) < 3.0:
+                if cr * cr + ci * ci > 0.2 * top:
+                    return False
+            elif cr * cr + ci * ci > top:
+                return False
+        return True
+
+    cdef inline double _kernel(self, double turn) noexcept nogil:
+        """Sum of exp(i·turn·n) over the window, phase counted from its centre."""
+        if fabs(turn) < 1e-9:
+            return FRAME * WINDOW
+        return sin(0.5 * FRAME * WINDOW * turn) / sin(0.5 * turn)
+
     cdef void _seek(self, int r, int64_t frame) noexcept nogil:
-        cdef int j, k, b, best = 0
+        cdef int j, k, b
+        cdef float top
         cdef double re, im, cr, ci, vr, vi, tr, ti, t, m, size, off, qr, qi, along, spread
         cdef double part_re[4]
         cdef double part_im[4]
@@ -319,10 +377,14 @@ cdef class CtcssBank:
         if self.valid[r] < WINDOW:
             return
         self._power(r, frame, WINDOW)
-        for k in range(1, self.tones):
-            if self.power[k] > self.power[best]:
-                best = k
-        k = best
+        top = largest(&self.power[0], self.tones // 16 * 16)
+        for k in range(self.tones // 16 * 16, self.tones):
+            top = self.power[k] if self.power[k] > top else top
+        if not self.least * self.least <= top * (4.0 / (FRAME * FRAME * WINDOW * WINDOW)):
+            return
+        k = 0
+        while self.power[k] < top:
+            k += 1
         size = sqrt(self.power[k]) * 2 / (FRAME * WINDOW * self.gain[k])
         if not self.least <= size <= self.most:
             return
@@ -379,6 +441,8 @@ cdef class CtcssBank:
             qi += WINDOW * old_im[j] - (sin(t) * re + cos(t) * im)
             if qr * qr + qi * qi > along * (2.25 if j == 0 else 4.0):
                 return
+        if not self._alone(r, frame, k, off, m, re, im):
+            return
         # and the next window, 8 ms on, must say the same
         if self.seen[r] != k or self.seen_at[r] != frame - 1 or fabs(self.seen_off[r] - off) > 0.25:
             self.seen[r] = k
@@ -402,6 +466,7 @@ cdef class CtcssBank:
         self._emit(0, r, frame, self._on_air(frame - j + 1), k)
         self.lock[r] = k
         self.bad[r] = self.turned[r] = 0
+        self.stands[r] = 1
         self.amplitude[r] = size
         self.offset[r] = off
         self._sum(r, frame, HALF, k, &re, &im)

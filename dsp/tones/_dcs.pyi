@@ -1,0 +1,20 @@
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+FRAMES_PER_CALL: int
+
+class DcsBank:
+    rows: int
+    def __init__(
+        self,
+        rows: int,
+        factor: int,
+        limit: float,
+        arrays: Sequence[NDArray[np.generic]],
+        tables: Sequence[NDArray[np.generic]],
+    ) -> None: ...
+    def begin(self, index: int) -> None: ...
+    def clear(self, r: int) -> None: ...
+    def process(self, x: NDArray[np.float32], at: int, n: int) -> int: ...
