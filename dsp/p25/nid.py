@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,12 @@ class NidVerdict:
     margin: float
 
 
+@lru_cache(maxsize=64)
+def _signs(nac: int) -> NDArray[np.float32]:
+    """The seven words of a NAC as rows of ±1."""
+    return soft.from_bits(np.array([Nid(nac, duid).encode() for duid in Duid]))
+
+
 def decode(levels: soft.Levels, nac: int | None = None) -> NidVerdict:
     """The likeliest network identifier among all, or among those with a known NAC.
 
@@ -71,8 +78,11 @@ def decode(levels: soft.Levels, nac: int | None = None) -> NidVerdict:
     if nac is None:
         data, best, second = bch.decode(levels, _KNOWN)
     else:
-        candidates = np.array([nac << 4 | duid for duid in Duid], dtype=np.uint16)
-        data, best, second = bch.decode_among(levels, candidates)
+        signs = _signs(nac)
+        scores = signs @ levels
+        order = np.argsort(-scores, kind="stable")
+        data = nac << 4 | list(Duid)[order[0]]
+        best, second = int(scores[order[0]]), int(scores[order[1]])
     nid = Nid(data >> 4, Duid(data & 0xF))
     total = float(np.abs(levels).sum()) or 1.0
     errors = int((nid.encode() != soft.to_bits(levels)).sum())
