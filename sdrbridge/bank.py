@@ -17,6 +17,7 @@ from dsp.events import RowEvent
 from dsp.lookback import LookBack
 from dsp.squelch import CarrierSquelch
 from dsp.tones.ctcss import CtcssDetector
+from dsp.tones.dcs import DcsDetector
 from dsp.voice import VoiceFilter
 from sdrbridge.channel import LOOK_AHEAD, Signal
 from sdrbridge.speech import Speech
@@ -143,7 +144,7 @@ class Bank(Generic[Rows]):
 
 def tone_detectors(rows: int, rate: int, extra_ctcss_hz: Sequence[float]) -> list[ToneDetector]:
     """What looks for tones and codes under the speech of narrow-band FM."""
-    return [CtcssDetector(rows, rate, extra_ctcss_hz)]
+    return [CtcssDetector(rows, rate, extra_ctcss_hz), DcsDetector(rows, rate)]
 
 
 def make_bank(

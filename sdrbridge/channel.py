@@ -171,7 +171,9 @@ class Channel:
         if self._ctcss is not None:
             over.facts.ctcss_hz = float(self._ctcss.value)
         if self._dcs is not None:
-            over.facts.dcs = str(self._dcs.value)
+            # One signal has several names; call it what the site file calls it.
+            wanted = self.config.squelch
+            over.facts.dcs = wanted.dcs if self._dcs.value in wanted.dcs_codes else str(self._dcs.value)
 
     def _close(self, signal: Signal, reason: str, snr_db: float | str | None = None) -> None:
         if self.over is None:

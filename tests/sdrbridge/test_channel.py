@@ -110,6 +110,7 @@ def test_a_code_is_known_by_each_of_its_names() -> None:
     bench.run(1100)
     assert bench.overs() == [(100, 800)]
     assert bench.told[-2]["reason"] == "turn-off code"
+    assert bench.all[0].facts.dcs == "047I"
 
 
 def test_a_reverse_burst_ends_the_over_and_the_carrier_after_it_opens_nothing() -> None:
