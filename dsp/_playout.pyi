@@ -1,8 +1,11 @@
+from typing import final
+
 import numpy as np
 from numpy.typing import NDArray
 
 HOP: int
 
+@final
 class Store:
     filled: int
     hops: int
@@ -10,6 +13,7 @@ class Store:
     def push(self, samples: NDArray[np.float32]) -> None: ...
     def is_quiet(self, hop: int) -> bool: ...
 
+@final
 class Cursor:
     position: int
     played: int

@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,7 @@ KIND_FOUND: int
 KIND_LOST: int
 KIND_BURST: int
 
+@final
 class CtcssBank:
     rows: int
     def __init__(

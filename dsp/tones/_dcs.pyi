@@ -1,10 +1,12 @@
 from collections.abc import Sequence
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
 FRAMES_PER_CALL: int
 
+@final
 class DcsBank:
     rows: int
     def __init__(

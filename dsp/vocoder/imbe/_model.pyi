@@ -1,6 +1,9 @@
+from typing import final
+
 import numpy as np
 from numpy.typing import NDArray
 
+@final
 class Model: ...
 
 def unpack(speech: NDArray[np.uint8], b: NDArray[np.int32]) -> int: ...

@@ -10,8 +10,8 @@
 
 ε₀ are the errors of c₀, ε_T those of all vectors, ε_R their running rate (eq. 95, 96). Frames given as bare speech bits
 have no errors. The rules are made for hard decisions, which correct three errors of 23 and one of 15; soft decisions
-bring as much through at 2 dB less, where 1.6 times as many bits are wrong, so each error of a soft frame counts 0.6 (8 %
-of bits wrong, four talkers: PESQ 2.65 instead of 2.19). `status` tells the true number.
+bring as much through at 2 dB less, where 1.6 times as many bits are wrong, so each error of a soft frame counts 0.6
+(8 % of bits wrong, four talkers: PESQ 2.65 instead of 2.19). `status` tells the true number.
 
 The 160 samples returned run from the centre of the last frame to the centre of this one, so nothing
 is held back beyond the frame itself: `delay` is 160 samples, 20 ms, from a frame's centre to the first of its samples.
