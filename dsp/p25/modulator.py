@@ -73,7 +73,7 @@ class Resampler:
         place = np.arange(self._next, stop, dtype=np.int64) * PULSE_RATE
         node = place // self._rate
         weights = _lagrange((place - node * self._rate) / self._rate)
-        y: Samples = np.zeros(len(node), x.dtype)
+        y = np.zeros_like(x, shape=len(node))
         for i, offset in enumerate(_NODES):
             y += weights[i] * x[node + (offset - self._first)]
         self._next = stop
