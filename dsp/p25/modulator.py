@@ -15,6 +15,7 @@ TIA-102.BAAA-B clause 8: 8.2 table of symbols, 8.3 H, 8.4 P, 8.6 CQPSK.
 """
 
 import abc
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +74,7 @@ class Resampler:
         place = np.arange(self._next, stop, dtype=np.int64) * PULSE_RATE
         node = place // self._rate
         weights = _lagrange((place - node * self._rate) / self._rate)
-        y = np.zeros_like(x, shape=len(node))
+        y = cast(Samples, np.zeros_like(x, shape=len(node)))
         for i, offset in enumerate(_NODES):
             y += weights[i] * x[node + (offset - self._first)]
         self._next = stop
