@@ -338,7 +338,7 @@ class Encoder:
         back = int(np.argmin(np.where(near(self.place), e0, np.inf)))
         behind = e0[back] + self.error1 + self.error2
         ahead = submultiple(int(np.argmin(forward)))
-        chosen = submultiple(back) if behind <= 0.48 or behind <= forward[ahead] else ahead
+        chosen = back if behind <= 0.48 or behind <= forward[ahead] else ahead
         self.error2, self.error1, self.place = self.error1, float(e0[chosen]), chosen
         return chosen
 

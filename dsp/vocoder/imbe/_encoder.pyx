@@ -252,11 +252,7 @@ cdef class Encoder:
             if forward[i] < forward[best]:
                 best = i
         part = self.submultiple(forward, best)
-        if behind <= 0.48 or behind <= forward[part]:
-            # A period that started as a multiple of the true one would follow itself for ever; the standard asks this of
-            # the look-ahead only.
-            back = self.submultiple(forward, back)
-        else:
+        if behind > 0.48 and behind > forward[part]:
             back = part
         self.error2 = self.error1
         self.error1 = self.error[0][back]

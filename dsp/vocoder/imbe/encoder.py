@@ -11,7 +11,7 @@ after its centre are in: `delay` is 480 samples, 60 ms. The first three frames o
 The standard leaves the decisions of an encoder open. Where this one leaves the description:
 
 - refinement (5.1.5) looks at the spectrum from 125 Hz, not from 1.5 kHz: radio speech ends at 3 kHz;
-- the test for submultiples (5.1.4) is put to the look-back as well, and once more to a very clean spectrum;
+- a period that is a multiple of the true one is found out where the spectrum is very clean;
 - deep valleys between harmonics are filled where that keeps the peaks beside them within the range of the quantisers
   (five trials, the least error in loudness is sent);
 - there are no frames for silence or tones at the full rate. Silence gives frames at the lowest gain. One or two steady

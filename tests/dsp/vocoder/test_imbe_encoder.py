@@ -1,6 +1,6 @@
 """The encoder: what it finds in signals whose pitch, voicing and level are known, and what comes out at the far end."""
 
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -163,7 +163,18 @@ def test_read_only_input_is_taken_and_wrong_input_refused() -> None:
             ImbeEncoder().encode(wrong)  # type: ignore[arg-type]
 
 
-def test_it_is_a_vocoder(corpus: dict[str, dict[str, Any]]) -> None:
+def test_streams_in_threads_do_not_meet() -> None:
+    """One object a stream, any thread: four streams at once give what they give one after the other."""
+    streams = [glottal(f0, 0.4) for f0 in (90.0, 120.0, 180.0, 240.0)]
+
+    def both_ways(x: Samples) -> bytes:
+        return decode(encode(x)).tobytes()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(both_ways, streams)) == [both_ways(x) for x in streams]
+
+
+def test_it_is_a_vocoder() -> None:
     coder: Vocoder = ImbeVocoder()
     frame = coder.encode(noise(0.02))
     sent = coder.protect(frame)
