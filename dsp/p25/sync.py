@@ -4,13 +4,15 @@ The sync alone, 48 bits, comes about in noise too often once as many errors are 
 proposes places; sync and network identifier, 112 bits, are judged together, by their wrong bits and by how well their
 soft bits agree:
 
-    what is known                                wrong bits   agreement   false ones an hour in noise
-    nothing                                      ≤ 18         ≥ 0.80      0.02
-    the NAC                                      ≤ 22         ≥ 0.72      0.001
-    the NAC, and that a unit must begin here     ≤ 30         ≥ 0.55      0.05 of continuous expectation
+    what is known                                wrong bits   of the NID   strength   false ones an hour in noise
+    nothing                                      ≤ 18         ≤ 13         ≥ 7.1      0.02
+    the NAC                                      ≤ 22         ≤ 18         ≥ 6.3      0.001
+    the NAC, and that a unit must begin here     ≤ 30         ≤ 30         ≥ 4.8      0.05 of continuous expectation
 
-The rates follow from counting: words within so many bits of 28672 (or 7) code words, of 2¹¹², 17.3 million symbols an
-hour. At 8 % wrong bits a head has 9 ± 2.9 of them.
+strength = ∑ ±level / √∑ level²: how many standard deviations the sum lies above that of noise. Of hard bits it says the
+same as their errors: 7.1 is 18 wrong of 112. The rates follow from counting: words within so many bits of 28672 (or 7)
+code words, of 2¹¹², 17.3 million symbols an hour. At 8 % wrong bits a head has 9 ± 2.9 of them.
+The identifier has a limit of its own because noise beyond the outer symbols has all its second bits right in the sync.
 """
 
 from dataclasses import dataclass
@@ -54,31 +56,35 @@ of the identifier is cyclic, an identifier shifted by a symbol is nearly a word 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a head may have at most wrong, and must have in agreement."""
+    """What a head may have wrong at most, and how strong it must be."""
 
     errors: int
-    agreement: float
+    nid_errors: int
+    strength: float
 
 
-COLD = Limits(18, 0.80)
-KNOWN_NAC = Limits(22, 0.72)
-EXPECTED = Limits(30, 0.55)
+COLD = Limits(18, 13, 7.1)
+KNOWN_NAC = Limits(22, 18, 6.3)
+EXPECTED = Limits(30, 30, 4.8)
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
     """A frame sync with the network identifier behind it.
 
-    errors: wrong bits of 112. agreement: 1 when every soft bit agrees, 0 when half do.
+    errors: wrong bits of 112. nid_errors: those of them in the identifier. strength: see above; at most 10.6.
     """
 
     nid: nid.Nid
     errors: int
-    agreement: float
+    nid_errors: int
+    strength: float
 
     def within(self, limits: Limits) -> bool:
         """It is good enough."""
-        return self.errors <= limits.errors and self.agreement >= limits.agreement
+        return (
+            self.errors <= limits.errors and self.nid_errors <= limits.nid_errors and self.strength >= limits.strength
+        )
 
 
 def proposals(llr: SoftDibits, first: int = 0, end: int | None = None) -> list[Proposal]:
@@ -108,10 +114,10 @@ def read_head(llr: SoftDibits, nac: int | None = None) -> Head:
     levels = soft.levels(llr[_HEAD]).reshape(-1)
     verdict = nid.decode(levels[48:], nac)
     sync = float(_SIGNS @ levels[:48])
-    total = float(np.abs(levels).sum()) or 1.0
+    spread = float(np.sqrt((levels * levels).sum())) or 1.0
     body = float(np.abs(levels[48:]).sum())
     errors = int((soft.to_bits(levels[:48]) != SYNC_BITS).sum()) + verdict.errors
-    return Head(verdict.nid, errors, (sync + verdict.agreement * body) / total)
+    return Head(verdict.nid, errors, verdict.errors, (sync + verdict.agreement * body) / spread)
 
 
 def known_head(network: nid.Nid) -> NDArray[np.uint8]:
