@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from dsp.tones.tables import CTCSS_HZ, DCS_CODES
 from hw.errors import DeviceError
 from sdrbridge import modes, signalling
 from sdrbridge.errors import ConfigError
@@ -397,7 +398,7 @@ class _Reader:
                 s.problem(later, given[later], "selects digital channels, which this version does not receive")
         snr = s.number("snr_db", minimum=0, maximum=60)
         ctcss = s.number("ctcss_hz")
-        if ctcss is not None and ctcss not in signalling.CTCSS_HZ and ctcss not in extra:
+        if ctcss is not None and ctcss not in CTCSS_HZ and ctcss not in extra:
             low, high = signalling.nearest_ctcss(ctcss)
             s.problem(
                 "ctcss_hz",
@@ -561,8 +562,8 @@ def _dcs(s: Table, text: str) -> str | None:
     digits, polarity = code[:3], code[3:]
     if len(digits) != 3 or any(c not in "01234567" for c in digits):
         s.problem("dcs", text, 'must be three octal digits and the polarity, e.g. "023N"')
-    elif digits not in signalling.DCS_CODES:
-        nearest = sorted(signalling.DCS_CODES, key=lambda c: abs(int(c, 8) - int(digits, 8)))[:2]
+    elif digits not in DCS_CODES:
+        nearest = sorted(DCS_CODES, key=lambda c: abs(int(c, 8) - int(digits, 8)))[:2]
         s.problem("dcs", text, f"is not a standard code; nearest are {' and '.join(sorted(nearest))}")
     elif polarity not in ("N", "I"):
         s.problem("dcs", text, f'lacks the polarity: "{digits}N" (normal) or "{digits}I" (inverted)')

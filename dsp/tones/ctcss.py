@@ -36,13 +36,7 @@ from dsp.design import lowpass, response
 from dsp.errors import RangeError, RateError, ShapeError
 from dsp.events import EventKind, RowEvent
 from dsp.tones._ctcss import FRAMES_PER_CALL, CtcssBank
-
-TONES_HZ = (
-    67.0, 69.3, 71.9, 74.4, 77.0, 79.7, 82.5, 85.4, 88.5, 91.5, 94.8, 97.4, 100.0, 103.5, 107.2, 110.9, 114.8, 118.8,
-    123.0, 127.3, 131.8, 136.5, 141.3, 146.2, 151.4, 156.7, 159.8, 162.2, 165.5, 167.9, 171.3, 173.8, 177.3, 179.9,
-    183.5, 186.2, 189.9, 192.8, 196.6, 199.5, 203.5, 206.5, 210.7, 218.1, 225.7, 229.1, 233.6, 241.8, 250.3, 254.1,
-)  # fmt: skip
-"""The standard tones, rising."""
+from dsp.tones.tables import CTCSS_HZ
 
 PROBES_HZ = (20.0, 26.0, 32.0, 38.0, 44.0, 50.0, 56.0)
 """Below the tones: never one themselves, but where a DCS code has half of its lines."""
@@ -97,7 +91,7 @@ class CtcssDetector:
         for tone in extra_hz:
             if not 60.0 <= tone <= 260.0:
                 raise RangeError(f"tone = {tone:g} Hz is outside 60 … 260 Hz")
-        self.tones_hz = tuple(sorted({*TONES_HZ, *(float(t) for t in extra_hz)}))
+        self.tones_hz = tuple(sorted({*CTCSS_HZ, *(float(t) for t in extra_hz)}))
         for low, high in zip(self.tones_hz, self.tones_hz[1:], strict=False):
             if high - low < 1.0:
                 raise RangeError(
@@ -258,4 +252,4 @@ class CtcssDetector:
 
 def nearest(tone_hz: float) -> float:
     """The standard tone nearest to a frequency."""
-    return min(TONES_HZ, key=lambda t: math.fabs(t - tone_hz))
+    return min(CTCSS_HZ, key=lambda t: math.fabs(t - tone_hz))

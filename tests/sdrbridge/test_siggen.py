@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from dsp.mod import dcs_word
+from dsp.tones.tables import DCS_CODES
 from hw.base import Source
 from hw.registry import open_source
 from sdrbridge import signalling
@@ -260,7 +261,7 @@ def test_clips_are_trimmed_and_at_one_level() -> None:
 
 def test_the_two_writings_of_the_golay_code_agree() -> None:
     # One divides in the order of sending, the other with the reciprocal polynomial.
-    assert [dcs_word(c) for c in signalling.DCS_CODES] == [signalling.dcs_word(c) for c in signalling.DCS_CODES]
+    assert [dcs_word(c) for c in DCS_CODES] == [signalling.dcs_word(c) for c in DCS_CODES]
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=[p.name.removesuffix(".truth.json") for p in RECORDINGS])

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from sdrbridge.signalling import CTCSS_HZ, DCS_CODES, dcs_equivalents, dcs_word, nearest_ctcss
+from dsp.tones.tables import CTCSS_HZ, DCS_CODES
+from sdrbridge.signalling import dcs_equivalents, dcs_word, nearest_ctcss
 
 
 def test_tables_are_complete_and_sorted() -> None:

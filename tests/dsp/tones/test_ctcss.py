@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from dsp.blocks import RowBlock
 from dsp.errors import RangeError, RateError, ShapeError
 from dsp.events import EventKind, RowEvent
-from dsp.tones.ctcss import TONES_HZ, CtcssDetector
+from dsp.tones.ctcss import CtcssDetector
+from dsp.tones.tables import CTCSS_HZ
 from tests.support.onair import RATE, channels, discriminated, fm, idle, received, voice
 
 KEYED = int(0.3 * RATE)
@@ -38,9 +39,9 @@ def told(events: list[RowEvent], kind: EventKind = EventKind.CTCSS) -> list[tupl
 
 def test_every_standard_tone_within_150_ms_at_12_db_sinad() -> None:
     # C/N 6 dB in 12.5 kHz is 12 dB SINAD of a plain discriminator; 350 Hz of tone under 1.5 kHz of speech.
-    rows = len(TONES_HZ)
-    events = CtcssDetector(rows).process(keyed(tone(np.array(TONES_HZ), rows, 0.8, 350.0), 6.0, 2))
-    assert sorted(told(events)) == list(enumerate(TONES_HZ))
+    rows = len(CTCSS_HZ)
+    events = CtcssDetector(rows).process(keyed(tone(np.array(CTCSS_HZ), rows, 0.8, 350.0), 6.0, 2))
+    assert sorted(told(events)) == list(enumerate(CTCSS_HZ))
     late = np.array([e.decided - KEYED for e in events]) / RATE
     # one row in ten may need one window more: a click in the last of the 16 sub-blocks
     assert np.percentile(late, 90) <= 0.150
@@ -52,9 +53,9 @@ def test_every_standard_tone_within_150_ms_at_12_db_sinad() -> None:
 
 @pytest.mark.parametrize("off", [-0.005, 0.005])
 def test_half_a_percent_off_is_taken(off: float) -> None:
-    rows = len(TONES_HZ)
-    events = CtcssDetector(rows).process(keyed(tone(np.array(TONES_HZ) * (1 + off), rows, 0.8, 350.0), 20.0, 3))
-    assert sorted(told(events)) == list(enumerate(TONES_HZ))
+    rows = len(CTCSS_HZ)
+    events = CtcssDetector(rows).process(keyed(tone(np.array(CTCSS_HZ) * (1 + off), rows, 0.8, 350.0), 20.0, 3))
+    assert sorted(told(events)) == list(enumerate(CTCSS_HZ))
 
 
 def test_between_two_tones_is_neither() -> None:

@@ -10,8 +10,9 @@ from dsp.blocks import RowBlock
 from dsp.design import lowpass
 from dsp.errors import RangeError, RateError, ShapeError
 from dsp.events import EventKind, RowEvent
-from dsp.tones.ctcss import TONES_HZ, CtcssDetector
-from dsp.tones.dcs import DCS_CODES, DcsDetector, canonical_code, code_word, equivalent_codes
+from dsp.tones.ctcss import CtcssDetector
+from dsp.tones.dcs import DcsDetector, canonical_code, code_word, equivalent_codes
+from dsp.tones.tables import CTCSS_HZ, DCS_CODES
 from tests.support.onair import RATE, channels, discriminated, filtered, fm, idle, received, voice
 
 KEYED = int(0.3 * RATE)
@@ -127,7 +128,7 @@ def test_neither_hiss_nor_speech_nor_tones_are_codes_nor_codes_tones() -> None:
     assert DcsDetector(16).process(RowBlock(discriminated(idle(16, 15.0, 11)), RATE, 0)) == []
     assert DcsDetector(8).process(keyed(voice(8, 8.0, 12), 12.0, 13, first=0)) == []
     t = np.arange(2 * RATE) / RATE
-    tones = 500.0 * np.cos(2 * np.pi * np.array([*TONES_HZ, 67.2, 134.4])[:, None] * t)
+    tones = 500.0 * np.cos(2 * np.pi * np.array([*CTCSS_HZ, 67.2, 134.4])[:, None] * t)
     assert DcsDetector(52).process(RowBlock(discriminated(fm(tones).astype(np.complex64)), RATE, 0)) == []
     codes = code([c + "N" for c in DCS_CODES], 2.0, 600.0)
     assert CtcssDetector(104).process(RowBlock(discriminated(fm(codes).astype(np.complex64)), RATE, 0)) == []
