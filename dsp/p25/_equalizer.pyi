@@ -1,0 +1,42 @@
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+@final
+class Burst:
+    start: int
+    turn: float
+    step: float
+    forward: int
+    emitted: int
+    resets: int
+    def __init__(
+        self,
+        taps: NDArray[np.float64],
+        start: int,
+        turn: float,
+        step: float,
+        free_step: bool,
+        forget: float,
+        shrink: float,
+        memory: float,
+        memory_eq: float,
+        follow: float,
+    ) -> None: ...
+    @property
+    def noise(self) -> tuple[float, float]: ...
+    def train(self, x: NDArray[np.complex64], base: int, known: NDArray[np.int8]) -> None: ...
+    def run(self, x: NDArray[np.complex64], base: int) -> int: ...
+    def soft_bits(self, first: int, count: int, path: int) -> list[tuple[float, float]]: ...
+    def prefer(self, path: int) -> None: ...
+    def emit(
+        self,
+        x: NDArray[np.complex64],
+        base: int,
+        until: int,
+        lag: int,
+        margin: float,
+        out: NDArray[np.float32],
+        path: NDArray[np.int8],
+    ) -> int: ...

@@ -1,0 +1,145 @@
+"""What follows a frame sync, symbol by symbol: the fixed filter and a trained equaliser, side by side.
+
+Both give one complex point a symbol, and each is detected against a reference r carried along by its own decisions,
+
+    expected = r·exp(j(turn + step·symbol)),      r ← memory·expected + (1 − memory)·point,
+
+which is coherent detection where the phase stands still and differential detection where it does not. Soft dibits are
+max-log likelihood ratios for the measured noise around the expected points.
+
+The equaliser is linear: ten taps, the first on the fixed filter's output, the others on nine samples two apart (0.4
+symbols). It is solved anew every six symbols, least squares over an exponential window (`FORGET`), with the nine taps
+drawn towards zero by as much as the noise says: without a second ray, or in noise, it is the fixed filter times a gain.
+It learns from the known symbols (24 of the sync, then 57 with the network identifier), then from decisions, each with
+the weight its noise deserves. What leaves the modem was filtered with taps solved `LAG` symbols later, that is, from
+decisions on both sides of it.
+
+Coming out of a fade a linear equaliser may lock one symbol early or late, perfect to itself. It then agrees with the
+fixed filter's decisions of one symbol before or after, and begins anew.
+
+Which of both goes on is decided symbol by symbol from the measured noise of each, and by `prefer` from above.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsp.errors import RangeError, ShapeError
+from dsp.p25 import _equalizer
+from dsp.p25.lsm import HALF, PER_SYMBOL, Pulse
+from dsp.p25.timing import SYNC_SYMBOLS, SyncHit, both_filters
+
+FORGET = 0.95
+"""Weight of what was learnt one symbol ago: a window of 20 symbols, 4 ms, which follows 5 Hz of Doppler."""
+
+SHRINK = 1.0
+"""Pull of the nine taps towards zero, in units of relative noise and window power."""
+
+MEMORY = 0.8
+"""Memory of the fixed filter's reference: five symbols."""
+
+EQUALIZER_MEMORY = 0.8
+
+FOLLOW = 0.1
+"""Share of the phase error by which the phase taught to the equaliser follows the carrier."""
+
+LAG = 24
+"""Symbols between a point and the newest decision its taps were solved from."""
+
+MARGIN = 0.85
+"""The equaliser's noise must be below this share of the fixed filter's to be preferred."""
+
+NOMINAL = 0.06
+"""Deviation within 6 % of nominal is taken as nominal: the estimate from one sync is good to 2 %."""
+
+STEP_BIAS = 1.012
+"""What intersymbol interference takes from the deviation measured on the sync of C4FM."""
+
+FIXED, EQUALIZED = 0, 1
+
+
+class Burst:
+    """The symbols after one frame sync of one row, at 24 kHz.
+
+    hit: the sync, with samples counted from wherever the caller counts `base`.
+    """
+
+    def __init__(self, hit: SyncHit) -> None:
+        self.hit = hit
+        step = hit.step
+        free = False
+        if hit.pulse is Pulse.C4FM:
+            step *= STEP_BIAS
+            free = abs(step / (np.pi / 4) - 1) > NOMINAL
+            if not free:
+                step = np.pi / 4
+        taps = both_filters()[hit.pulse, hit.phase].copy()
+        self.start = hit.sample - PER_SYMBOL * (SYNC_SYMBOLS - 1)
+        self._kernel = _equalizer.Burst(
+            taps, self.start, hit.turn, step, free, FORGET, SHRINK, MEMORY, EQUALIZER_MEMORY, FOLLOW
+        )
+
+    @property
+    def decided(self) -> int:
+        """Symbols decided so far, the sync's 24 included."""
+        return int(self._kernel.forward)
+
+    @property
+    def emitted(self) -> int:
+        """Symbols given by `emit` so far."""
+        return int(self._kernel.emitted)
+
+    @property
+    def turn(self) -> float:
+        """Frequency error as tracked, radians a symbol."""
+        return float(self._kernel.turn)
+
+    @property
+    def step(self) -> float:
+        """Radians per unit of symbol as tracked."""
+        return float(self._kernel.step)
+
+    @property
+    def noise(self) -> tuple[float, float]:
+        """Mean squared distance from the expected points, relative to their size, of fixed filter and equaliser."""
+        fixed, equalized = self._kernel.noise
+        return float(fixed), float(equalized)
+
+    def train(self, x: NDArray[np.complex64], base: int, known: NDArray[np.uint8]) -> None:
+        """Begin again at the sync with the first symbols known. x: (n,) samples, x[0] is sample `base`.
+
+        known: (24 or more,) dibits. Raises `ShapeError` where x does not hold them.
+        """
+        first, last = self.start - HALF, self.start + PER_SYMBOL * (len(known) - 1) + HALF
+        if len(known) < SYNC_SYMBOLS or first < base or last >= base + len(x):
+            raise ShapeError(f"samples {base} … {base + len(x) - 1} do not hold {first} … {last}, the known symbols")
+        self._kernel.train(x, base, np.ascontiguousarray(known, dtype=np.int8))
+
+    def run(self, x: NDArray[np.complex64], base: int) -> int:
+        """Decide every symbol whose samples are there. Returns how many are decided in all. Train first."""
+        return int(self._kernel.run(x, base))
+
+    def soft(self, first: int, count: int, path: int) -> NDArray[np.float32]:
+        """Soft dibits (count, 2) as first decided, of the last 256 symbols. path: `FIXED` or `EQUALIZED`.
+
+        Raises `RangeError` for symbols that are not there.
+        """
+        if not max(0, self.decided - 256) <= first <= first + count <= self.decided:
+            raise RangeError(f"symbols {first} … {first + count - 1} are not among the last 256 of {self.decided}")
+        return np.array(self._kernel.soft_bits(first, count, path), np.float32).reshape(count, 2)
+
+    def prefer(self, path: int | None) -> None:
+        """Take the given path from now on, or (None) judge by the noise again."""
+        self._kernel.prefer(0 if path is None else path + 1)
+
+    def emit(self, x: NDArray[np.complex64], base: int, until: int) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+        """Soft dibits (n, 2) of the symbols up to `until` (not included) not given before, and the path of each (n,).
+
+        x must hold their samples. Raises `RangeError` where they are not decided yet.
+        """
+        n = max(0, until - self.emitted)
+        if until > self.decided:
+            raise RangeError(f"symbol {until - 1} is not decided yet; {self.decided} are")
+        out, path = np.empty((n, 2), np.float32), np.empty(n, np.int8)
+        if n:
+            self._kernel.emit(x, base, until, LAG, MARGIN, out, path)
+        return out, path

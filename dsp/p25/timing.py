@@ -1,0 +1,143 @@
+"""Finding the frame sync: when, at which frequency, with which deviation and which pulse.
+
+Two looks. Every sample of every row goes through a differential correlator: the turn of the phase in one symbol,
+
+    t[n] = x[n]·conj(x[n−5])              weighted by √|t|, at 24 kHz
+
+is what the dibits are sent by, in C4FM and in LSM, and a frequency error turns all t by the same angle. So the sum over
+the 24 symbols of the sync, each turned back by its ±135°, is large whatever the frequency error up to ±2400 Hz. There
+is nothing to lock, hence no false lock at ±1200 or ±2400 Hz.
+
+A sample where that sum is a good share of its possible size is a candidate and gets the second look, `acquire`: the
+receive filters of both pulses, timing to an eighth of a sample, frequency and deviation by least squares on the phase,
+and the coherent match ρ² = |∑ e·s*|² / (25·∑|e|²) of the 25 points. For noise ρ² has a share of (1 − ρ²)²⁴ above it,
+which is what makes the threshold safe; a signal with 5 % of its bits wrong reaches about 0.75.
+
+Sync word: TIA-102.BAAA-B clause 7, Table 15.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsp.errors import ShapeError
+from dsp.p25 import _timing
+from dsp.p25.c4fm import FRAME_SYNC_DIBITS, SYMBOL_OF_DIBIT, SYMBOL_RATE
+from dsp.p25.lsm import HALF, PER_SYMBOL, Pulse, filters
+
+SYNC_SYMBOLS = len(FRAME_SYNC_DIBITS)
+
+CANDIDATE = 0.50
+"""Share of the correlator at which a sample is looked at again: noise does so 140 times a second, a sync at 3 dB Eb/N0
+(8 % of its bits wrong) in 98 of 100 cases."""
+
+REACH = (SYNC_SYMBOLS - 1 + 1) * PER_SYMBOL
+"""Samples before the last point of the sync that the correlator needs."""
+
+LOOK_BACK = REACH + HALF + 5
+LOOK_AHEAD = HALF + 6
+"""Samples before and after a candidate that `acquire` needs."""
+
+OTHER_DEVIATION = 0.72
+"""Least match of a sync whose deviation is not the nominal one: one more number is fitted, so noise fits better."""
+
+# The filters take 1 % from the outer symbols of C4FM.
+_NOMINAL = np.array([0.988, 1.0]) * np.pi / 4
+_MOST = 1.16 * np.pi / 4
+
+_SIGNS = np.sign(SYMBOL_OF_DIBIT[FRAME_SYNC_DIBITS]).astype(np.int8)
+_SUMS = np.concatenate([[0.0], np.cumsum(SYMBOL_OF_DIBIT[FRAME_SYNC_DIBITS])])
+
+
+@dataclass(frozen=True, slots=True)
+class SyncHit:
+    """One frame sync.
+
+    match: ρ² of the coherent look, 0 … 1. pulse: which pulse fits. sample, phase: the last point of the sync is at
+    `sample + phase/PHASES` (24 kHz). turn: frequency error in radians a symbol. step: radians per unit of symbol, π/4
+    for nominal deviation.
+    """
+
+    match: float
+    pulse: Pulse
+    sample: int
+    phase: int
+    turn: float
+    step: float
+
+    @property
+    def frequency_hz(self) -> float:
+        """Frequency error in hertz."""
+        return self.turn * SYMBOL_RATE / (2 * np.pi)
+
+
+class SyncCorrelator:
+    """The first look, of a bank of rows."""
+
+    def __init__(self, rows: int) -> None:
+        self._turn = np.zeros((rows, 3, 0), np.float32)
+
+    def shares(self, x: NDArray[np.complex64], first: int) -> NDArray[np.float32]:
+        """Share of its possible size that the correlator reaches, for the samples `first` … of every row.
+
+        x: (rows, n) complex64; first: at least `REACH`. Returns (rows, n − first) float32, 0 … 1: entry i is for a
+        sync whose last point is at sample first + i. Raises `ShapeError`.
+        """
+        rows = len(self._turn)
+        if x.dtype != np.complex64 or x.ndim != 2 or len(x) != rows:
+            raise ShapeError(f"samples are {x.dtype} {x.shape}; this bank takes complex64 ({rows}, n)")
+        if not REACH <= first <= x.shape[1]:
+            raise ShapeError(f"first = {first} is outside {REACH} … {x.shape[1]}")
+        if self._turn.shape[2] < x.shape[1]:
+            self._turn = np.zeros((rows, 3, x.shape[1]), np.float32)
+        out = np.empty((rows, x.shape[1] - first), np.float32)
+        if out.size:
+            _timing.correlate(np.ascontiguousarray(x), _SIGNS, first, self._turn, out)
+        return out
+
+
+def peaks(shares: NDArray[np.float32], threshold: float = CANDIDATE) -> list[tuple[int, int]]:
+    """Candidates (row, i) of `SyncCorrelator.shares`: above the threshold, the largest of five around."""
+    if shares.shape[1] < 5:
+        return []
+    middle = shares[:, 2:-2]
+    found = middle > threshold
+    if not found.any():
+        return []
+    for offset in (0, 1, 3, 4):
+        other = shares[:, offset : offset + middle.shape[1]]
+        found &= (middle > other) if offset < 2 else (middle >= other)
+    rows, columns = np.nonzero(found)
+    return [(int(r), int(c) + 2) for r, c in zip(rows, columns)]
+
+
+def acquire(x: NDArray[np.complex64], at: int) -> list[SyncHit]:
+    """The second look: what a sync near sample `at` would be, for each pulse, best match first; [] if it is none.
+
+    x: (n,) complex64 of one row at 24 kHz; at: LOOK_BACK ≤ at < n − LOOK_AHEAD. Raises `ShapeError`.
+    """
+    if x.dtype != np.complex64 or x.ndim != 1:
+        raise ShapeError(f"samples are {x.dtype} {x.shape}; a row is complex64 (n,)")
+    if not LOOK_BACK <= at < len(x) - LOOK_AHEAD:
+        raise ShapeError(f"at = {at} is outside {LOOK_BACK} … {len(x) - LOOK_AHEAD - 1}")
+    out = np.zeros((3, 5))
+    _timing.acquire(np.ascontiguousarray(x), at, both_filters(), _SIGNS, _SUMS, _NOMINAL, out)
+    found = out.tolist()
+    if not found[0][0] and not found[1][0]:
+        return []
+    nominal, linear, other = (
+        SyncHit(match, pulse, int(sample), int(phase), turn, step)
+        for pulse, (match, sample, phase, turn, step) in zip((Pulse.C4FM, Pulse.LSM, Pulse.C4FM), found)
+    )
+    off = abs(other.step / _NOMINAL[0] - 1)
+    if other.match > nominal.match + 0.05 and other.match > OTHER_DEVIATION and off > 0.06 and other.step < _MOST:
+        nominal = other
+    return sorted([nominal, linear], key=lambda hit: -hit.match)
+
+
+@cache
+def both_filters() -> NDArray[np.float64]:
+    """Receive filters of both pulses, (2, PHASES, 2·HALF + 1) float64."""
+    return np.stack([filters(pulse) for pulse in Pulse])

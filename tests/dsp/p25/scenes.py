@@ -1,0 +1,125 @@
+"""P25 signals for the tests: random symbols behind real sync and network identifiers, and a radio path."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsp.blocks import BasebandBlock
+from dsp.p25.c4fm import FRAME_SYNC_DIBITS, SYMBOL_RATE
+from dsp.p25.modem import P25Modem, SymbolBlock
+from dsp.p25.modulator import REACH, C4fmModulator, CqpskModulator, P25Modulator
+from dsp.p25.nid import Duid, Nid
+from dsp.p25.symbols import dibits_of
+
+RATE = 24_000
+NAC = 0x293
+LDU_SYMBOLS = 864
+
+
+def unit(rng: np.random.Generator, symbols: int = LDU_SYMBOLS, duid: Duid = Duid.LDU1) -> NDArray[np.uint8]:
+    """Sync, network identifier, and random dibits to the given length."""
+    dibits = rng.integers(0, 4, symbols, dtype=np.uint8)
+    dibits[:24] = FRAME_SYNC_DIBITS
+    nid = dibits_of(Nid(NAC, duid).encode())
+    dibits[24:35], dibits[36:57] = nid[:11], nid[11:]
+    return dibits
+
+
+@dataclass(frozen=True)
+class Path:
+    """What lies between the transmitter and the modem.
+
+    ebn0_db: energy per bit to noise density, over the mean power. delay_s: of the second ray; None for one steady ray.
+    doppler_hz: of both rays, each Rayleigh fading with half the power. site_hz: second transmitter's frequency offset.
+    offset_hz: of the receiver.
+    """
+
+    ebn0_db: float = 60.0
+    delay_s: float | None = None
+    doppler_hz: float = 5.0
+    site_hz: float = 0.0
+    offset_hz: float = 0.0
+
+
+def rayleigh(n: int, doppler_hz: float, rng: np.random.Generator) -> NDArray[np.complex128]:
+    """Fading with the classic Doppler spectrum, mean power 1: sum of 32 rays from random directions."""
+    t = np.arange(n) / RATE
+    directions, phases = rng.uniform(0, 2 * np.pi, 32), rng.uniform(0, 2 * np.pi, 32)
+    out = np.zeros(n, np.complex128)
+    for direction, phase in zip(directions, phases):
+        out += np.exp(1j * (2 * np.pi * doppler_hz * np.cos(direction) * t + phase))
+    return np.asarray(out / np.sqrt(32))
+
+
+def delayed(x: NDArray[np.complex128], samples: float) -> NDArray[np.complex128]:
+    """The same signal a fraction of a sample later."""
+    turn = np.exp(-2j * np.pi * np.fft.fftfreq(len(x)) * samples)
+    return np.asarray(np.fft.ifft(np.fft.fft(x) * turn))
+
+
+def sent(modulator: P25Modulator, dibits: NDArray[np.uint8]) -> NDArray[np.complex128]:
+    parts = [modulator.process(dibits).samples, modulator.flush().samples]
+    return np.concatenate(parts).astype(np.complex128, copy=False)
+
+
+def received(x: NDArray[np.complex128], path: Path, rng: np.random.Generator) -> NDArray[np.complex64]:
+    """The signal at the modem's input, 24 kHz."""
+    n = len(x)
+    if path.delay_s is not None:
+        beat = np.exp(2j * np.pi * path.site_hz / RATE * np.arange(n))
+        second = rayleigh(n, path.doppler_hz, rng) * beat * delayed(x, path.delay_s * RATE)
+        x = (rayleigh(n, path.doppler_hz, rng) * x + second) / np.sqrt(2)
+    x = x * np.exp(2j * np.pi * path.offset_hz / RATE * np.arange(n))
+    noise = RATE / (2 * SYMBOL_RATE * 10 ** (path.ebn0_db / 10))
+    x = x + np.sqrt(noise / 2) * (rng.standard_normal(n) + 1j * rng.standard_normal(n))
+    return x.astype(np.complex64)
+
+
+def scene(
+    make: type[C4fmModulator] | type[CqpskModulator], units: int, path: Path, seed: int, deviation_hz: float = 1800.0
+) -> tuple[NDArray[np.complex64], NDArray[np.uint8]]:
+    """Samples at 24 kHz and the dibits sent: `units` voice units one after the other."""
+    rng = np.random.default_rng(seed)
+    dibits = np.concatenate([unit(rng) for _ in range(units)])
+    modulator = C4fmModulator(RATE, deviation_hz) if make is C4fmModulator else make(RATE)
+    return received(sent(modulator, dibits), path, rng), dibits
+
+
+def symbol_index(k: int | NDArray[np.int64], rate: int = RATE) -> NDArray[np.float64]:
+    """On-air index of the middle of dibit k of a scene."""
+    return np.asarray((REACH + np.asarray(k)) * rate / SYMBOL_RATE)
+
+
+def heard(modem: P25Modem, x: NDArray[np.complex64], piece: int = 480) -> list[SymbolBlock]:
+    """All symbols of one row that the modem finds in x."""
+    out: list[SymbolBlock] = []
+    for at in range(0, len(x), piece):
+        part = np.ascontiguousarray(x[None, at : at + piece])
+        out += modem.process(BasebandBlock(part, modem.rate, at))
+    return out + modem.flush()
+
+
+def bit_errors(
+    blocks: list[SymbolBlock], dibits: NDArray[np.uint8], rate: int = RATE
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Wrong bits of each dibit sent (0, 1, 2), and whether the modem gave it at all, matched by their time."""
+    wrong = np.zeros(len(dibits), np.int64)
+    there = np.zeros(len(dibits), np.bool_)
+    for block in blocks:
+        # The wrong pulse puts the time of a symbol off by half of one; then the neighbour may look nearer.
+        place = (block.index - REACH * rate / SYMBOL_RATE) * SYMBOL_RATE / rate
+        tries = [_compared(block, np.floor(place + shift).astype(np.int64), dibits) for shift in (0.5, 0.1, 0.9)]
+        k, errors = min(tries, key=lambda found: int(found[1].sum()))
+        wrong[k] = errors
+        there[k] = True
+    return wrong, there
+
+
+def _compared(
+    block: SymbolBlock, k: NDArray[np.int64], dibits: NDArray[np.uint8]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    inside = (k >= 0) & (k < len(dibits))
+    k = k[inside]
+    bits = (block.llr[inside] > 0).astype(np.int64)
+    return k, (bits[:, 0] != dibits[k] >> 1).astype(np.int64) + (bits[:, 1] != (dibits[k] & 1))
