@@ -75,5 +75,6 @@ setup(
         compiler_directives=DIRECTIVES,
         nthreads=0,
         quiet=True,
-    )
+    ),
+    options={"build_ext": {"parallel": os.cpu_count() or 1}},
 )
