@@ -49,9 +49,9 @@ class Proposal:
     score: float
 
 
-NEIGHBOURS = 3
-"""Of places so close only the best score is a sync. A sync one symbol late has but ten wrong bits, and because the code
-of the identifier is cyclic, an identifier shifted by a symbol is nearly a word of another NAC."""
+NEIGHBOURS = SYNC_DIBITS
+"""Of places so close only the best score is a sync. A sync a symbol late has but ten wrong bits, and because the code
+of the identifier is cyclic, one shifted by some symbols is nearly a word of another NAC."""
 
 
 @dataclass(frozen=True, slots=True)
