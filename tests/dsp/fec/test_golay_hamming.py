@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsp.errors import RangeError
@@ -39,6 +39,7 @@ def test_hamming_generator_row(row: int) -> None:
     assert hamming.encode15(data) == data << 4 | int(HAMMING_ROWS[row], 2)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 4095), st.sets(st.integers(0, 22), max_size=3))
 def test_golay_corrects_three_errors(data: int, places: set[int]) -> None:
     word = golay.encode23(data)
@@ -47,6 +48,7 @@ def test_golay_corrects_three_errors(data: int, places: set[int]) -> None:
     assert golay.decode23(word) == (data, len(places))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2047), st.sets(st.integers(0, 14), max_size=1))
 def test_hamming_corrects_one_error(data: int, places: set[int]) -> None:
     word = hamming.encode15(data)
@@ -55,12 +57,14 @@ def test_hamming_corrects_one_error(data: int, places: set[int]) -> None:
     assert hamming.decode15(word) == (data, len(places))
 
 
+@settings(deadline=None)
 @given(st.integers(0, (1 << 23) - 1))
 def test_every_golay_word_is_within_three_bits_of_its_code_word(word: int) -> None:
     data, errors = golay.decode23(word)
     assert (golay.encode23(data) ^ word).bit_count() == errors <= 3
 
 
+@settings(deadline=None)
 @given(st.integers(0, (1 << 15) - 1))
 def test_every_hamming_word_is_within_one_bit_of_its_code_word(word: int) -> None:
     data, errors = hamming.decode15(word)

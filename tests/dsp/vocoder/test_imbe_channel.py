@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsp.errors import RangeError, ShapeError
@@ -18,11 +18,13 @@ def on_air(vector: int, bit: int) -> int:
     return int(np.flatnonzero(tables.interleave() == sum(tables.CODE_BITS[:vector]) + bit)[0])
 
 
+@settings(deadline=None)
 @given(speech_frames)
 def test_channel_bits_are_those_of_the_twin(speech: bytes) -> None:
     assert np.array_equal(protect(speech), twin(np.frombuffer(speech, dtype=np.uint8)))
 
 
+@settings(deadline=None)
 @given(speech_frames, st.data())
 def test_all_that_the_codes_promise_is_corrected(speech: bytes, data: st.DataObject) -> None:
     sent = protect(speech)
@@ -42,6 +44,7 @@ def test_all_that_the_codes_promise_is_corrected(speech: bytes, data: st.DataObj
     assert errors.tolist() == wrong
 
 
+@settings(deadline=None)
 @given(speech_frames, st.sets(st.integers(0, 22), max_size=6))
 def test_six_doubtful_bits_of_a_golay_word_are_recovered(speech: bytes, places: set[int]) -> None:
     """Distance 7: with six bits unknown there is still one code word only."""
@@ -53,6 +56,7 @@ def test_six_doubtful_bits_of_a_golay_word_are_recovered(speech: bytes, places: 
     assert errors[0] == len(places) // 2
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(width=32), min_size=144, max_size=144))
 def test_any_soft_input_is_decoded_to_the_likeliest_word(llr: list[float]) -> None:
     soft = np.array(llr, dtype=np.float32)

@@ -222,6 +222,26 @@ def test_random_frames() -> None:
     random_bits(20000, seed=0)
 
 
+@pytest.mark.parametrize("soft", [False, True])
+def test_noise_in_place_of_frames_is_muted_in_half_a_second(soft: bool) -> None:
+    """What a receiver hands on that lost its signal: muted within 40 frames, for good, and hardly a sound till then."""
+    first, loud = [], 0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        decoder = ImbeDecoder()
+        muted = []
+        for _ in range(120):
+            llr = 2 * rng.normal(size=144)
+            samples = decoder.decode_soft(llr) if soft else decoder.decode_hard(llr > 0)
+            loud += float(np.abs(samples).max()) > 0.05
+            muted.append(decoder.status.muted)
+        first.append(muted.index(True))
+        assert all(muted[45:])
+    assert max(first) < (25 if soft else 45)
+    # A frame of noise passes for speech about once in a hundred, and is then repeated till the mute.
+    assert loud < 0.1 * 1200
+
+
 @pytest.mark.slow
 def test_ten_million_random_frames() -> None:
     for seed in range(10):
