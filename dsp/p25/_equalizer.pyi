@@ -23,6 +23,7 @@ class Burst:
         memory: float,
         memory_eq: float,
         follow: float,
+        gain: float,
     ) -> None: ...
     @property
     def noise(self) -> tuple[float, float]: ...

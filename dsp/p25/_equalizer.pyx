@@ -114,7 +114,7 @@ cdef class Burst:
 
     def __init__(
         self, const double[::1] taps, long long start, double turn, double step, bint free_step,
-        double forget, double shrink, double memory, double memory_eq, double follow,
+        double forget, double shrink, double memory, double memory_eq, double follow, double gain,
     ):
         cdef Py_ssize_t i
         for i in range(WIDTH):
@@ -130,7 +130,7 @@ cdef class Burst:
         self.memory_eq = memory_eq
         self.follow = follow
         self.bias = 0
-        self.gain = 0.001
+        self.gain = gain
         self.slip = 0.2
         self.trust = 0.12
         self.emitted = 0

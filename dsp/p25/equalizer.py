@@ -20,12 +20,14 @@ fixed filter's decisions of one symbol before or after, and begins anew.
 Which of both goes on is decided symbol by symbol from the measured noise of each, and by `prefer` from above.
 """
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 from dsp.errors import RangeError, ShapeError
 from dsp.p25 import _equalizer
-from dsp.p25.lsm import HALF, PER_SYMBOL, Pulse
+from dsp.p25.lsm import HALF, PER_SYMBOL, PHASES, Pulse
 from dsp.p25.timing import SYNC_SYMBOLS, SyncHit, both_filters
 
 FORGET = 0.95
@@ -54,16 +56,31 @@ NOMINAL = 0.06
 STEP_BIAS = 1.012
 """What intersymbol interference takes from the deviation measured on the sync of C4FM."""
 
+GAIN = 0.001
+"""Share of the phase error by which the frequency follows, each symbol."""
+
+WANDER_GAIN = 0.03
+"""The same for signals that have been through a discriminator, whose offset wanders."""
+
 FIXED, EQUALIZED = 0, 1
+
+
+@cache
+def _between_samples(phase: int) -> NDArray[np.float64]:
+    """Taps that read the signal `phase/PHASES` samples after the centre: windowed sinc of the whole band."""
+    t = np.arange(-HALF, HALF + 1) - phase / PHASES
+    return np.asarray(np.sinc(t) * np.cos(np.pi * t / (2 * HALF + 3)) ** 2)
 
 
 class Burst:
     """The symbols after one frame sync of one row, at 24 kHz.
 
-    hit: the sync, with samples counted from wherever the caller counts `base`.
+    hit: the sync, with samples counted from wherever the caller counts `base`. by_turns: no fixed filter; the phase of
+    the signal itself from symbol to symbol, which for C4FM is the discriminator with D(f). For what has been through a
+    discriminator already: a slow wander of its output, which no phase reference survives, costs nothing there.
     """
 
-    def __init__(self, hit: SyncHit) -> None:
+    def __init__(self, hit: SyncHit, by_turns: bool = False) -> None:
         self.hit = hit
         step = hit.step
         free = False
@@ -72,10 +89,12 @@ class Burst:
             free = abs(step / (np.pi / 4) - 1) > NOMINAL
             if not free:
                 step = np.pi / 4
-        taps = both_filters()[hit.pulse, hit.phase].copy()
+        taps = _between_samples(hit.phase) if by_turns else both_filters()[hit.pulse, hit.phase].copy()
+        memory = 0.0 if by_turns else MEMORY
+        gain = WANDER_GAIN if by_turns else GAIN
         self.start = hit.sample - PER_SYMBOL * (SYNC_SYMBOLS - 1)
         self._kernel = _equalizer.Burst(
-            taps, self.start, hit.turn, step, free, FORGET, SHRINK, MEMORY, EQUALIZER_MEMORY, FOLLOW
+            taps, self.start, hit.turn, step, free, FORGET, SHRINK, memory, EQUALIZER_MEMORY, FOLLOW, gain
         )
 
     @property

@@ -44,6 +44,9 @@ SEGMENT = 120
 MATCH = 0.60
 """Least coherent match of a sync. Noise passes it a few times a minute; the judge then finds no identifier."""
 
+WIDEST_OFFSET_HZ = 1650.0
+"""A sync farther off is none: symbols that only resemble one mostly seem to be two steps of 1200 Hz away."""
+
 SURE = 0.75
 """A match that noise never has: its burst lives even where the identifier could not be read."""
 
@@ -150,11 +153,12 @@ class _Row:
 class P25Modem:
     """Bank of modems.
 
-    rows: channels. rate: 24000 or 48000. judge: reads network identifiers; `judge_nid` if not given.
+    rows: channels. rate: 24000 or 48000. judge: reads network identifiers; `judge_nid` if not given. discriminated: the
+    signal has been through a discriminator; C4FM is then received by its turns of phase.
     delay: input samples at most between a symbol's middle and its leaving.
     """
 
-    def __init__(self, rows: int, rate: int, judge: Judge = judge_nid) -> None:
+    def __init__(self, rows: int, rate: int, judge: Judge = judge_nid, *, discriminated: bool = False) -> None:
         if rows < 1:
             raise RangeError(f"rows = {rows}; a bank has at least 1")
         if rate not in _HALF_TAPS:
@@ -164,6 +168,7 @@ class P25Modem:
         self._half = _HALF_TAPS[rate]
         self._taps = lowpass(_CUTOFF_HZ, rate, 2 * self._half + 1, _STOP_DB).astype(np.float32)
         self._judge = judge
+        self._discriminated = discriminated
         self._correlator = SyncCorrelator(rows)
         self._rows = [_Row() for _ in range(rows)]
         self._known_sync = FRAME_SYNC_DIBITS
@@ -279,6 +284,7 @@ class P25Modem:
         return out
 
     def _consider(self, state: _Row, hits: list[SyncHit], base: int) -> None:
+        hits = [hit for hit in hits if abs(hit.frequency_hz) <= WIDEST_OFFSET_HZ]
         if not hits or hits[0].match < MATCH:
             return
         best = hits[0]
@@ -288,7 +294,8 @@ class P25Modem:
         for hit in hits:
             if hit.match >= best.match - RIVAL:
                 absolute = SyncHit(hit.match, hit.pulse, hit.sample + base, hit.phase, hit.turn, hit.step)
-                state.candidates.append(Burst(absolute))
+                by_turns = self._discriminated and hit.pulse is Pulse.C4FM
+                state.candidates.append(Burst(absolute, by_turns))
 
     def _advance(self, row: int, state: _Row, base: int) -> list[SymbolBlock]:
         x = self._x[row]
