@@ -105,6 +105,8 @@ class Channel:
             self._carrier = _Carrier(signal.at, signal.value)
             self._tell("carrier.open", signal, snr_db=round(signal.value, 1))
         elif kind is EventKind.CLOSE:
+            if self._carrier is None:
+                return
             self._tell("carrier.close", signal)
             self._close(signal, "carrier gone", signal.value)
             self._carrier = self._ctcss = self._dcs = None

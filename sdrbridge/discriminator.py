@@ -67,7 +67,7 @@ class DiscriminatorReceiver:
 
     def finish(self) -> list[Found]:
         """Push out what is inside the filters at the end of the source, with silence."""
-        silence = np.zeros((1, self.rate // 25), np.float32)
+        silence = np.zeros((1, self.rate // 5), np.float32)
         return self.process(RowBlock(silence, self.rate, -(-self.time * self.rate // AUDIO_RATE)))
 
     def place(self, position: int) -> tuple[Bank[RowBlock], int]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, TextIO
 
+from sdrbridge.errors import ReplayError
+
 
 @dataclass(slots=True)
 class PatchTally:
@@ -27,7 +29,10 @@ class EventLog:
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         """Write one event: `t_s` (bridge time), `event`, and what it is about."""
-        self._stream.write(json.dumps(event, ensure_ascii=False) + "\n")
+        try:
+            self._stream.write(json.dumps(event, ensure_ascii=False) + "\n")
+        except OSError as problem:
+            raise self._failed(problem) from problem
         kind, _, what = str(event["event"]).partition(".")
         if kind == "floor":
             tally = self.patches.setdefault(str(event["patch"]), PatchTally())
@@ -43,4 +48,10 @@ class EventLog:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stream.close()
+        try:
+            self._stream.close()
+        except OSError as problem:
+            raise self._failed(problem) from problem
+
+    def _failed(self, problem: OSError) -> ReplayError:
+        return ReplayError(f"{self._stream.name}: cannot be written: {problem.strerror or problem}")

@@ -25,6 +25,9 @@ from sdrbridge.modes import Preset
 BLOCK_RATE = 100
 """Blocks of the channelizer a second."""
 
+SILENCE_BLOCKS = 20
+"""Blocks of silence put behind the end of a source: longer than the squelch of a strong signal takes to close."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
@@ -76,8 +79,8 @@ class Receiver:
         return found
 
     def finish(self) -> list[Found]:
-        """Push out what is inside the filters at the end of the source, with silence."""
-        silence = np.zeros(4 * self.rate // BLOCK_RATE, np.complex64)
+        """Push out what is inside the filters at the end of the source, with silence for the squelch to see."""
+        silence = np.zeros(SILENCE_BLOCKS * self.rate // BLOCK_RATE, np.complex64)
         return self.process(IqBlock(silence, self.rate, -(-self.time * self.rate // AUDIO_RATE)))
 
     def available(self, now: int) -> int:

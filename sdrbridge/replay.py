@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 import sdrbridge
 from dsp.blocks import AUDIO_RATE, TICK_SAMPLES, IqBlock, RowBlock
+from dsp.events import EventKind
 from dsp.waterfall import Waterfall
 from hw.base import DiscriminatorSource, Source, SourceInfo
 from hw.clock import Clock, SystemClock
@@ -22,6 +23,7 @@ from hw.errors import DeviceError
 from hw.registry import open_source
 from sdrbridge import report
 from sdrbridge.bridge import Bridge, TunerLine
+from sdrbridge.channel import Signal
 from sdrbridge.config import PortConfig, Site, TunerConfig
 from sdrbridge.errors import ReplayError
 from sdrbridge.eventlog import EventLog, PatchTally
@@ -33,6 +35,9 @@ from sdrbridge.transmission import Transmission
 
 AHEAD = 4 * TICK_SAMPLES
 """Audio samples (80 ms) a tuner is fed beyond the clock, at most: what a block of its file may hold."""
+
+END_BY_RULE = AUDIO_RATE // 5
+"""Audio samples (200 ms) after the end of a source at which what is still open ends; most squelches close sooner."""
 
 LONGEST_TAIL_S = 15.0
 """How long speech may still be playing out after the recordings have ended."""
@@ -78,8 +83,7 @@ class _Feed:
                 self.trouble = str(problem)
                 block = None
             if block is None:
-                self.end = receiver.time
-                self.line.deliver(receiver.finish())
+                self._finish()
                 return
             if isinstance(receiver, Receiver):
                 assert isinstance(block, IqBlock)
@@ -90,6 +94,13 @@ class _Feed:
                 assert isinstance(block, RowBlock)
                 found = receiver.process(block)
             self.line.deliver(found)
+
+    def _finish(self) -> None:
+        """The source has ended: let the detectors see it, and end by rule what they would still hold open."""
+        self.end = self.line.receiver.time
+        self.line.deliver(self.line.receiver.finish())
+        for port in self.line.ports:
+            port.rules.put(Signal(EventKind.CLOSE, self.end, self.end + END_BY_RULE))
 
 
 def replay(site: Site, options: Options, progress: Progress, clock: Clock | None = None) -> dict[str, Any]:
@@ -112,13 +123,11 @@ def replay(site: Site, options: Options, progress: Progress, clock: Clock | None
         feeds = [_feed(line, sources[line.config.name], options) for line in bridge.tuners]
         recorder = Recorder(overs, bridge.receive)
         duration = _duration(infos.values())
-        try:
-            _run(bridge, feeds, recorder, options, lambda now: progress(now / AUDIO_RATE, duration, ""), clock)
-        finally:
-            recorder.close()
-            for port in transmit.values():
-                if isinstance(port, FilePort):
-                    port.close()
+        stack.callback(recorder.close)
+        for port in transmit.values():
+            if isinstance(port, FilePort):
+                stack.callback(port.close)
+        _run(bridge, feeds, recorder, options, lambda now: progress(now / AUDIO_RATE, duration, ""), clock)
     spent = max(clock.monotonic() - started, 1e-9)
     heard_s = max((feed.end or 0 for feed in feeds), default=0) / AUDIO_RATE
     summary = _summary(bridge, transmit, feeds, heard, recorder, log, options.out, heard_s, heard_s / spent)

@@ -232,3 +232,21 @@ def test_a_missing_stretch_keeps_the_length(site: Path, tmp_path: Path, capsys: 
     assert overs[-1]["end_s"] == pytest.approx(2.25, abs=0.005)
     audio, _ = soundfile.read(tmp_path / "out" / summary["ports"]["desk"]["audio"])
     assert audio.size == int(SECONDS * 8000)
+
+
+@pytest.mark.parametrize("mode", ["nfm", "usb"])
+def test_a_recording_that_ends_in_the_middle_of_an_over_ends_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], mode: str
+) -> None:
+    whole = carrier(2.0, 1_200, 800, 48_000)
+    (tmp_path / "iq.cu8").write_bytes(to_cu8(whole[: 48_000 * 5 // 4]))
+    (tmp_path / "site.toml").write_text(
+        f'[bridge]\nname = "cut"\n[[tuner]]\nname = "t"\nsource = "file:iq.cu8"\ncenter = "0"\nrate = "48k"\n'
+        f'[[channel]]\nname = "A"\ntuner = "t"\noffset = "0"\nmode = "{mode}"\n'
+        '[[port]]\nname = "desk"\nkind = "file"\n[[patch]]\nname = "p"\nports = ["A", "desk"]\n'
+    )
+    summary = replay(tmp_path / "site.toml", tmp_path / "out", capsys)
+    overs = summary["channels"]["A"]["transmissions"]
+    assert len(overs) == 1
+    assert overs[0]["end_s"] == pytest.approx(1.25, abs=0.02)
+    assert summary["ports"]["desk"]["keyed"][-1]["end_s"] < 4.0
