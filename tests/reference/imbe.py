@@ -276,6 +276,7 @@ class Encoder:
         self.signal[:-160] = self.signal[160:].copy()
         for i, x in enumerate(32768.0 * samples.astype(float)):
             self.y1 = x - self.x1 + 0.99 * self.y1
+            self.y1 *= abs(self.y1) >= 1e-20
             self.x1 = x
             self.signal[800 + i] = self.y1
         self.errors = [*self.errors[1:], self._errors(960 - 160)]
