@@ -6,7 +6,8 @@ class DirectKernel:
         self,
         first: NDArray[np.float32],
         first_step: int,
-        turn: NDArray[np.complex64],
+        turn: NDArray[np.float32],
+        middle: int,
         second: NDArray[np.float32],
         second_step: int,
         hop: int,
@@ -21,6 +22,7 @@ class DirectKernel:
         filled: int,
         body: NDArray[np.complex64],
         start: int,
+        step: int,
         row: int,
         out: NDArray[np.complex64],
     ) -> None: ...

@@ -15,12 +15,13 @@ typedef struct {
     int first_step;      /* its decimation */
     const float *first;  /* [first_length / 8]{8 cosine parts, each twice; 8 sine parts, each twice} */
     int middle;          /* samples between the filters in one row */
-    const float *turn;   /* [middle] complex: the mixing frequency at the middle rate */
+    int turns;           /* middle, filled up to a multiple of 8 */
+    const float *turn;   /* the mixing frequency at the middle rate: [turns] cosine twice; [turns] −sine, sine */
     int second_length;   /* taps of the second filter, a multiple of 8 */
     int second_step;
     const float *second; /* [second_length], each twice */
-    int hop;             /* samples out */
-    float *between;      /* middle + 8 complex */
+    int hop;             /* samples out, a multiple of 8 */
+    float *between;      /* middle + 8 complex, zeros after middle */
     float *joint;        /* 2 first_length complex */
 } direct_plan;
 

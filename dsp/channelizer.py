@@ -57,8 +57,8 @@ _DIRECT_MOST = 4
 
 _FFT_COST = 2.5e6
 _FFT_COST_SAMPLE = 7.7
-"""Cost of the forward transform and one group of channels in the unit of `DirectDesign.cost`, measured as 0.31 ns: 1.4,
-3.0 and 6.4 ms per second at 0.24, 0.96 and 2.4 MS/s, against 2.0, 2.2 and 3.7 ms for a direct channel."""
+"""Cost of the forward transform and one group of channels in the unit of `DirectDesign.cost`, measured as 0.3 ns: 2.6
+and 6.2 ms per second at 0.96 and 2.4 MS/s, against 1.5 and 2.4 ms for a direct channel."""
 
 _TRANSITION_HZ = 1100
 """From −6 dB to the stopband, half of Kaiser's transition for 2.5 ms and `ATTENUATION_DB`, rounded up."""
@@ -131,14 +131,19 @@ class _Bank:
     def uses_fft(self) -> bool:
         return any(c.direct is None for c in self.channels)
 
-    def run(self, window: _Window, row: int, out: NDArray[np.complex64], at: int) -> None:
-        """One row of every channel into out[:, at : at + hop]."""
+    def run(self, row: int, out: NDArray[np.complex64], at: int) -> None:
+        """One row of every channel that uses the transform into out[:, at : at + hop]."""
         if not self._packed:
             self._pack()
         if self._kernel is not None:
             self._kernel.run(self._fft.re, self._fft.im, row, out, at)
+
+    def run_direct(self, window: _Window, row: int, out: NDArray[np.complex64]) -> None:
+        """All rows of the other channels into out, (channels, rows · hop), the first one from `window`."""
+        if not self._packed:
+            self._pack()
         for i, direct in self._direct:
-            direct.run(*window, row, out[i, at : at + self.rate // ROWS_PER_SECOND])
+            direct.run(*window, row, out[i])
 
     def _pack(self) -> None:
         rows = [i for i, c in enumerate(self.channels) if c.direct is None]
@@ -270,13 +275,14 @@ class Channelizer:
         if not self._begun and self._banks:
             self._begin()
         uses_fft = self._power is not None or any(bank.uses_fft for bank in self._banks.values())
-        if self._banks or uses_fft:
+        if rows:
+            for rate, bank in self._banks.items():
+                bank.run_direct((self._held, self._filled, x, 0), self._row, result[rate].samples)
+        if uses_fft:
             for i in range(rows):
-                window = (self._held, self._filled, x, i * self._hop)
-                if uses_fft:
-                    self._fft.run(*window)
+                self._fft.run(self._held, self._filled, x, i * self._hop)
                 for rate, bank in self._banks.items():
-                    bank.run(window, self._row + i, result[rate].samples, i * (rate // ROWS_PER_SECOND))
+                    bank.run(self._row + i, result[rate].samples, i * (rate // ROWS_PER_SECOND))
                 if self._power is not None:
                     self._fft.add_power(self._power)
                     self._powers += 1

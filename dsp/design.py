@@ -72,3 +72,27 @@ def response(taps: NDArray[np.floating], frequency_hz: NDArray[np.float64], rate
     n = np.arange(len(taps)) - (len(taps) - 1) / 2
     w = 2 * np.pi * np.asarray(frequency_hz) / rate
     return np.asarray(np.exp(-1j * np.outer(w, n)) @ taps)
+
+
+def comb_lowpass(step: int, edge_hz: float, rate: float, attenuation_db: float) -> Taps:
+    """Low-pass for decimation by `step` that stops only what would fold onto 0 … edge_hz, with unit gain at 0 Hz.
+
+    Moving averages of `step` samples in a row; each is shifted a little, so that their zeros near every multiple of
+    rate/step lie across ±edge_hz as Chebyshev's do: with p of them about 6·(p − 1) dB better than p alike. As many as
+    give `attenuation_db`. Between those bands the gain is below 1 and no more is promised; the passband droops.
+    Returns (length,) float64, odd. Raises `RangeError` when edge_hz is not below a third of rate/step.
+    """
+    if not 0 < 3 * edge_hz < rate / step:
+        raise RangeError(f"edge = {edge_hz:g} Hz is outside 0 … {rate / step / 3:g} Hz, a third of the rate after it")
+    # The nearest band is the worst: every further one lies deeper in the skirt of all averages.
+    grid = rate / step + np.linspace(-edge_hz, edge_hz, 129)
+    for order in range(1, 40):
+        zeros_hz = edge_hz * np.cos((2 * np.arange(order) + 1) * np.pi / (2 * order))
+        # Two equal taps more, a zero at rate/2, where the number would be even and the delay between two samples.
+        taps = np.full(2, 0.5 + 0j) if order * (step - 1) % 2 else np.ones(1, dtype=np.complex128)
+        for zero_hz in zeros_hz:
+            taps = np.convolve(taps, np.exp(2j * np.pi * zero_hz / rate * (np.arange(step) - (step - 1) / 2)))
+        real = np.asarray(taps.real / taps.real.sum())
+        if np.abs(response(real, grid, rate)).max() <= 10 ** (-attenuation_db / 20):
+            return real
+    raise RangeError(f"{attenuation_db:g} dB need more than 39 averages of {step}")

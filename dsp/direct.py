@@ -2,9 +2,10 @@
 
     x ──complex taps, every D1-th──▶ turn ──▶ middle rate r·D2 ──real taps, every D2-th──▶ channel at r = R/(D1·D2)
 
-The first filter is a low-pass moved to the channel's centre, so no sample of the band is mixed by itself; what is left
-of the mixing is one turn a sample at the middle rate. The second filter makes the channel's mask, the same as in the
-channelizer but for the length the first one takes away (about 3 %).
+The first filter stops only what would fold onto the channel (`design.comb_lowpass`), which takes half the taps of a
+proper low-pass. It is moved to the channel's centre, so no sample of the band is mixed by itself; what is left of the
+mixing is one turn a sample at the middle rate. The second filter makes the channel's mask, the same as in the
+channelizer but for the length the first one takes away (a few percent), and takes back the droop of the first.
 
 Works row by row exactly like the channelizer (same windows, same index, same phase) and remembers nothing from row to
 row. Float32; the output agrees with the fast convolution to the difference of the two masks.
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp._direct import DirectKernel
-from dsp.design import kaiser_length, lowpass
+from dsp.design import Taps, comb_lowpass, lowpass, response
 
 _LANES = 8
 
@@ -60,21 +61,29 @@ def direct_design(
         step, middle = total // second_step, out_rate * second_step
         if step == 1:
             first = np.ones(1)
-        elif middle > 2.2 * edge_hz:
-            # What folds onto the channel lies beyond middle − edge. Six decibels more: two filters share the stopband.
-            length = kaiser_length(attenuation_db + 6, middle - 2 * edge_hz, rate)
-            first = lowpass(middle / 2, rate, length, attenuation_db + 6)
+        elif middle > 3 * edge_hz:
+            # Six decibels more: two filters share the stopband.
+            first = comb_lowpass(step, edge_hz, rate, attenuation_db + 6)
         else:
             continue
         reach = (half - _padded(len(first))) // step
         if reach < 0.94 * half / step:
             continue
-        design = DirectDesign(
-            rate, out_rate, first, step, lowpass(cutoff_hz, middle, 2 * reach + 1, attenuation_db), second_step
-        )
+        second = _level(first, rate, lowpass(cutoff_hz, middle, 2 * reach - 1, attenuation_db), middle, cutoff_hz)
+        design = DirectDesign(rate, out_rate, first, step, second, second_step)
         if best is None or design.cost < best.cost:
             best = design
     return best
+
+
+def _level(first: Taps, rate: int, second: Taps, middle: int, cutoff_hz: float) -> Taps:
+    """`second`, with two taps more that take the first filter's droop back where a channel's edge is.
+
+    The gain 1 + 4·b·sin²(π·f/middle) rises as the averages of the first filter fall, in the same proportion.
+    """
+    droop = abs(complex(response(first, np.array([cutoff_hz]), rate)[0]))
+    b = (1 / droop - 1) / (4 * np.sin(np.pi * cutoff_hz / middle) ** 2)
+    return np.convolve(second, [-b, 1 + 2 * b, -b])
 
 
 def _padded(length: int) -> int:
@@ -96,14 +105,17 @@ class DirectChannel:
         first = np.ascontiguousarray(parts.reshape(2, -1, 2 * _LANES).swapaxes(0, 1)).reshape(-1)
         hop = design.out_rate // 100
         count = (hop - 1) * design.second_step + 2 * reach + 1
-        turn = np.exp(-2j * np.pi * ((offset_hz / middle * np.arange(count)) % 1.0)).astype(np.complex64)
+        turn = np.zeros(_padded(count), dtype=np.complex128)
+        turn[:count] = np.exp(-2j * np.pi * ((offset_hz / middle * np.arange(count)) % 1.0))
+        turns = np.stack([turn.real, turn.real, -turn.imag, turn.imag]).reshape(2, 2, -1).swapaxes(1, 2)
         second = np.zeros(_padded(len(design.second)))
         second[: len(design.second)] = design.second
         skip = middle // 800 + reach
         self._kernel = DirectKernel(
             first,
             design.first_step,
-            turn,
+            np.ascontiguousarray(turns, dtype=np.float32).reshape(-1),
+            count,
             np.repeat(second, 2).astype(np.float32),
             design.second_step,
             hop,
@@ -112,6 +124,7 @@ class DirectChannel:
             bin_hz,
             fine_hz,
         )
+        self._step = rate // 100
         # From the first sample of the window (row·hop − rate/400) to the first tap on the first middle sample.
         self._ahead = rate // 400 - skip * design.first_step - half - front
 
@@ -124,5 +137,8 @@ class DirectChannel:
         row: int,
         out: NDArray[np.complex64],
     ) -> None:
-        """One row into `out`, complex64 (out_rate/100,), from the window at `start` of head[:filled] and body."""
-        self._kernel.run(head, filled, body, start + self._ahead, row, out)
+        """Rows `row`, row + 1 … into `out`, complex64 (rows · out_rate/100,).
+
+        The first one's window is at `start` of head[:filled] followed by body.
+        """
+        self._kernel.run(head, filled, body, start + self._ahead, self._step, row, out)

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from dsp.blocks import IqBlock
 from dsp.channelizer import ATTENUATION_DB, Channelizer, channel_cutoff_hz
+from dsp.design import comb_lowpass, response
 from dsp.direct import direct_design
-from dsp.errors import RateError
+from dsp.errors import RangeError, RateError
 from tests.reference.direct import convert
 
 Iq = NDArray[np.complex64]
@@ -156,3 +157,18 @@ def test_refuses_what_does_not_divide() -> None:
     with pytest.raises(RateError, match="64000 to 24000"):
         Channelizer(64_000, "direct").add(0.0, 8_000)
     assert direct_design(64_000, 24_000, 4_000, 1_100, 84) is None
+
+
+@pytest.mark.parametrize("step, edge_hz", ((2, 6_600.0), (10, 6_600.0), (25, 4_000.0), (25, 30_000.0)))
+def test_first_filter_stops_what_folds_onto_the_channel(step: int, edge_hz: float) -> None:
+    taps = comb_lowpass(step, edge_hz, 2_400_000, 90.0)
+    assert len(taps) % 2 == 1 and np.allclose(taps, taps[::-1], atol=1e-15)
+    assert np.isclose(taps.sum(), 1.0)
+    middle = 2_400_000 / step
+    for k in range(1, step // 2 + 1):
+        fold = k * middle + np.linspace(-edge_hz, edge_hz, 301)
+        assert db(float(np.abs(response(taps, fold, 2_400_000)).max())) <= -89.9
+    between = np.linspace(0, 1_200_000, 5_001)
+    assert np.abs(response(taps, between, 2_400_000)).max() <= 1.0 + 1e-12
+    with pytest.raises(RangeError, match="a third"):
+        comb_lowpass(step, middle / 3, 2_400_000, 90.0)
