@@ -17,10 +17,11 @@ cdef extern from "_direct_row.h" nogil:
         int second_step
         const float *second
         int hop
+        float *mixed
         float *between
         float *joint
     void direct_row(const direct_plan *p, const float *head, int64_t filled, const float *body, int64_t start,
-                    float c, float s, float *out)
+                    int follows, float c, float s, float *out)
 
 cdef double TURN = 6.283185307179586477
 
@@ -30,7 +31,7 @@ cdef class DirectKernel:
 
     cdef direct_plan plan
     cdef const float[::1] first, second, turn
-    cdef float complex[::1] between, joint
+    cdef float complex[::1] mixed, between, joint
     cdef int64_t rate, skip, bin_hz
     cdef double fine_hz
 
@@ -39,12 +40,14 @@ cdef class DirectKernel:
         self.first, self.second, self.turn = first, second, turn
         self.plan.first_length = first.shape[0] // 4
         self.plan.second_length = second.shape[0] // 2
+        self.mixed = np.zeros(middle + 8, dtype=np.complex64)
         self.between = np.zeros(middle + 8, dtype=np.complex64)
         self.joint = np.zeros(2 * self.plan.first_length, dtype=np.complex64)
         self.plan.first, self.plan.first_step = &self.first[0], first_step
         self.plan.middle, self.plan.turns, self.plan.turn = middle, turn.shape[0] // 4, &self.turn[0]
         self.plan.second, self.plan.second_step = &self.second[0], second_step
         self.plan.hop = hop
+        self.plan.mixed = <float *> &self.mixed[0]
         self.plan.between, self.plan.joint = <float *> &self.between[0], <float *> &self.joint[0]
         self.rate, self.skip, self.bin_hz, self.fine_hz = middle_rate, middle_skip, bin_hz, fine_hz
 
@@ -61,5 +64,5 @@ cdef class DirectKernel:
                 whole = ((self.bin_hz % self.rate) * (sample % self.rate)) % self.rate
                 cycles = self.fine_hz * (<double> sample / <double> self.rate)
                 cycles = cycles - floor(cycles) + <double> whole / <double> self.rate
-                direct_row(&self.plan, first, filled, second, start + i * step, <float> cos(TURN * cycles),
-                           <float> -sin(TURN * cycles), <float *> &out[i * self.plan.hop])
+                direct_row(&self.plan, first, filled, second, start + i * step, i > 0,
+                           <float> cos(TURN * cycles), <float> -sin(TURN * cycles), <float *> &out[i * self.plan.hop])

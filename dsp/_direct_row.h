@@ -21,6 +21,7 @@ typedef struct {
     int second_step;
     const float *second; /* [second_length], each twice */
     int hop;             /* samples out, a multiple of 8 */
+    float *mixed;        /* middle + 8 complex, zeros after middle: behind the first filter, not turned yet */
     float *between;      /* middle + 8 complex, zeros after middle */
     float *joint;        /* 2 first_length complex */
 } direct_plan;
@@ -38,9 +39,9 @@ typedef struct {
 #endif
 
 static void direct_row(const direct_plan *p, const float *head, int64_t filled, const float *body, int64_t start,
-                       float c, float s, float *out)
+                       int follows, float c, float s, float *out)
 {
-    CALL_WIDEST(direct_row, p, head, filled, body, start, c, s, out);
+    CALL_WIDEST(direct_row, p, head, filled, body, start, follows, c, s, out);
 }
 
 #endif

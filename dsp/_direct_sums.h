@@ -145,13 +145,13 @@ INLINE void WIDE(second_tap)(const direct_plan *p, const float *z, vec *sums)
         sums[i] = a[i] + a[i + PARTS];
 }
 
-/* Complex product of each pair in z and a turn: re holds its cosines twice, im −sine, sine. Written out with vectors: from
+/* Complex product of each pair of z and a turn, into y: re holds its cosines twice, im −sine, sine. Written out with vectors: from
  * a plain loop gcc 12 makes vfmaddsub, a fused multiply-add, whatever -ffp-contract says. */
-INLINE void WIDE(rotate)(float *z, const float *re, const float *im, int n)
+INLINE void WIDE(rotate)(const float *z, float *y, const float *re, const float *im, int n)
 {
     for (int i = 0; i < 2 * n; i += WIDTH) {
         const vec x = *(const vec *)(z + i);
-        *(vec *)(z + i) = x * *(const vec *)(re + i) + SWAPPED(x) * *(const vec *)(im + i);
+        *(vec *)(y + i) = x * *(const vec *)(re + i) + SWAPPED(x) * *(const vec *)(im + i);
     }
 }
 
@@ -188,27 +188,33 @@ INLINE const float *WIDE(input)(const direct_plan *p, const float *head, int64_t
     return p->joint + 2 * (at - *joint_at);
 }
 
-/* head[filled] followed by body: complex samples as pairs; the row's first tap is on sample `start`. c, s: cosine and
- * sine of the row's turn. out: hop complex samples. */
+/* head[filled] followed by body: complex samples as pairs; the row's first tap is on sample `start`. follows: the row before it
+ * was done just before, and its last samples after the first filter are the first ones of this. c, s: cosine and sine of
+ * the row's turn. out: hop complex samples. */
 JOIN(TARGET, WIDTH)
 static void WIDE(direct_row)(const direct_plan *p, const float *head, int64_t filled, const float *body, int64_t start,
-                       float c, float s, float *out)
+                             int follows, float c, float s, float *out)
 {
     int64_t joint_at = -1;
     int m = 0, t = 0;
+    if (follows) {
+        const int step = p->hop * p->second_step;
+        for (; m < p->middle - step; m++)
+            p->mixed[2 * m] = p->mixed[2 * (m + step)], p->mixed[2 * m + 1] = p->mixed[2 * (m + step) + 1];
+    }
 #if WIDTH == 16
     for (; m + 8 <= p->middle; m += 8) {
         const float *z[8];
         for (int k = 0; k < 8; k++)
             z[k] = WIDE(input)(p, head, filled, body, start + (int64_t)(m + k) * p->first_step, &joint_at);
-        mix_eight(p, z, p->between + 2 * m);
+        mix_eight(p, z, p->mixed + 2 * m);
     }
 #endif
     for (; m < p->middle; m++) {
         const float *z = WIDE(input)(p, head, filled, body, start + (int64_t)m * p->first_step, &joint_at);
-        WIDE(mix_tap)(p, z, p->between + 2 * m, p->between + 2 * m + 1);
+        WIDE(mix_tap)(p, z, p->mixed + 2 * m, p->mixed + 2 * m + 1);
     }
-    WIDE(rotate)(p->between, p->turn, p->turn + 2 * p->turns, p->turns);
+    WIDE(rotate)(p->mixed, p->between, p->turn, p->turn + 2 * p->turns, p->turns);
 #if WIDTH == 16
     for (; t + 8 <= p->hop; t += 8) {
         vec sums[8];
