@@ -10,19 +10,21 @@ class Burst:
     step: float
     forward: int
     emitted: int
-    resets: int
     def __init__(
         self,
         taps: NDArray[np.float64],
+        pulse: NDArray[np.float64],
         start: int,
         turn: float,
         step: float,
         free_step: bool,
         forget: float,
+        forget_fast: float,
+        ahead: float,
         shrink: float,
+        doubt: float,
         memory: float,
         memory_eq: float,
-        follow: float,
         gain: float,
     ) -> None: ...
     @property

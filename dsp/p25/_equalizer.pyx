@@ -1,17 +1,22 @@
 """One burst of P25 symbols after a frame sync: fixed filter and trained equaliser side by side."""
 
 cimport cython
-from libc.math cimport atan2, cos, fabs, sin, sqrt
-from libc.string cimport memset
+from libc.math cimport atan2, cos, fabs, floor, sin, sqrt
+from libc.string cimport memcpy, memset
 
 cdef enum:
     STEP = 5  # samples a symbol
     HALF = 8  # samples to either side of a point
     WIDTH = 2 * HALF + 1
-    TAPS = 10  # the fixed filter's output, and nine samples two apart
+    TAPS = 9  # of the equaliser, two samples apart
     RING = 256  # symbols remembered
-    EVERY = 6  # symbols from one solution of the equaliser to the next
+    EVERY = 3  # symbols from one design of the equaliser to the next
     SNAPS = 64
+    PULSE = 20  # samples to either side over which the pulse reaches
+    RAYS = 5  # taps of the channel, two samples apart
+    BEHIND = 5  # symbols between the newest and the one whose samples the channel learns from
+    REACH = 45  # samples before the first point that learning looks at
+    ACROSS = 5  # symbols to either side that reach into the equaliser's samples
 
 cdef double PI_4 = 0.7853981633974483
 
@@ -80,6 +85,46 @@ cdef inline void _soft(const double *metric, double spread, float *out) noexcept
     out[1] = <float>min(max(value, -60.0), 60.0)
 
 
+cdef void _solve(
+    double (*ar)[TAPS], double (*ai)[TAPS], const double *br, const double *bi, Py_ssize_t n, double *wr, double *wi,
+) noexcept nogil:
+    # A·w = b by Cholesky; of A, Hermitian and positive, the lower half is given and overwritten.
+    cdef double yr[TAPS]
+    cdef double yi[TAPS]
+    cdef Py_ssize_t i, j, k
+    cdef double sr, si, d
+    for i in range(n):
+        for j in range(i + 1):
+            sr = ar[i][j]
+            si = ai[i][j]
+            for k in range(j):
+                sr -= ar[i][k] * ar[j][k] + ai[i][k] * ai[j][k]
+                si -= ai[i][k] * ar[j][k] - ar[i][k] * ai[j][k]
+            if i == j:
+                ar[i][i] = sqrt(sr) if sr > 1e-30 else 1e-15
+                ai[i][i] = 0
+            else:
+                d = 1 / ar[j][j]
+                ar[i][j] = sr * d
+                ai[i][j] = si * d
+    for i in range(n):
+        sr = br[i]
+        si = bi[i]
+        for k in range(i):
+            sr -= ar[i][k] * yr[k] - ai[i][k] * yi[k]
+            si -= ar[i][k] * yi[k] + ai[i][k] * yr[k]
+        yr[i] = sr / ar[i][i]
+        yi[i] = si / ar[i][i]
+    for i in range(n - 1, -1, -1):
+        sr = yr[i]
+        si = yi[i]
+        for k in range(i + 1, n):
+            sr -= ar[k][i] * wr[k] + ai[k][i] * wi[k]
+            si -= ar[k][i] * wi[k] - ai[k][i] * wr[k]
+        wr[i] = sr / ar[i][i]
+        wi[i] = si / ar[i][i]
+
+
 @cython.final
 cdef class Burst:
     """See `dsp.p25.equalizer`."""
@@ -91,20 +136,28 @@ cdef class Burst:
     cdef double turn0, step0
     cdef bint free_step
     cdef double forget, shrink, memory, memory_eq, follow
-    cdef double gain, slip, trust
-    cdef double agree, early, late_by
-    cdef int d_last, e_last
-    cdef readonly long long resets
+    cdef double gain
+    cdef double doubt, ahead, forget_fast
     cdef readonly long long forward  # symbols decided
     cdef readonly long long emitted
     cdef Track plain, eq, late
-    cdef double psi
-    cdef double ar[TAPS][TAPS]
-    cdef double ai[TAPS][TAPS]
-    cdef double br[TAPS]
-    cdef double bi[TAPS]
+    cdef double pulse[2 * PULSE + 1]
+    cdef double pr[RING]  # the symbols as points, by decision
+    cdef double pi[RING]
+    cdef double sr[RING][STEP]  # the signal they make, five samples around each
+    cdef double si[RING][STEP]
+    cdef double ar[2][RAYS][RAYS]  # normal equations of the channel over a short and a long window
+    cdef double ai[2][RAYS][RAYS]
+    cdef double br[2][RAYS]
+    cdef double bi[2][RAYS]
+    cdef double gr[RAYS]
+    cdef double gi[RAYS]
+    cdef double residue, power
+    cdef double angle
     cdef double wr[SNAPS][TAPS]
     cdef double wi[SNAPS][TAPS]
+    cdef double er[SNAPS][ACROSS]  # what the symbols before leave in the equaliser's output
+    cdef double ei[SNAPS][ACROSS]
     cdef signed char dibit[RING]
     cdef float soft[2][RING][2]
     cdef double quality[2][RING]
@@ -113,13 +166,16 @@ cdef class Burst:
     cdef bint late_ready
 
     def __init__(
-        self, const double[::1] taps, long long start, double turn, double step, bint free_step,
-        double forget, double shrink, double memory, double memory_eq, double follow, double gain,
+        self, const double[::1] taps, const double[::1] pulse, long long start, double turn, double step,
+        bint free_step, double forget, double forget_fast, double ahead, double shrink, double doubt, double memory,
+        double memory_eq, double gain,
     ):
         cdef Py_ssize_t i
         for i in range(WIDTH):
             self.fr[i] = taps[i] * cos(turn / STEP * (i - HALF))
             self.fi[i] = -taps[i] * sin(turn / STEP * (i - HALF))
+        for i in range(2 * PULSE + 1):
+            self.pulse[i] = pulse[i]
         self.start = start
         self.turn0 = turn
         self.step0 = step
@@ -128,11 +184,11 @@ cdef class Burst:
         self.shrink = shrink
         self.memory = memory
         self.memory_eq = memory_eq
-        self.follow = follow
         self.bias = 0
         self.gain = gain
-        self.slip = 0.2
-        self.trust = 0.12
+        self.ahead = ahead
+        self.forget_fast = forget_fast
+        self.doubt = doubt
         self.emitted = 0
         self.late_ready = False
         self._restart()
@@ -141,208 +197,291 @@ cdef class Burst:
         self.turn = self.turn0
         self.step = self.step0
         self.forward = 0
-        self.psi = 0
-        self.agree = 1
-        self.early = self.late_by = 0.25
-        self.d_last = self.e_last = 0
         self.plain.noise = self.eq.noise = 0.3
         self.plain.spread = self.eq.spread = 0.3
+        self.residue = 0
+        self.power = 0
+        self.angle = 0
+        memset(self.pr, 0, sizeof(self.pr))
+        memset(self.pi, 0, sizeof(self.pi))
         memset(self.ar, 0, sizeof(self.ar))
         memset(self.ai, 0, sizeof(self.ai))
         memset(self.br, 0, sizeof(self.br))
         memset(self.bi, 0, sizeof(self.bi))
 
-    cdef inline void _window(self, const float complex *x, double *ur, double *ui) noexcept nogil:
-        # x: the sample of the point. u[0]: output of the fixed filter; then nine samples.
+    cdef inline void _filter(self, const float complex *x, double *yr, double *yi) noexcept nogil:
+        # The fixed filter at the point whose sample is x[0].
         cdef Py_ssize_t i
         cdef double r = 0, m = 0
         for i in range(WIDTH):
             r += self.fr[i] * x[i - HALF].real - self.fi[i] * x[i - HALF].imag
             m += self.fr[i] * x[i - HALF].imag + self.fi[i] * x[i - HALF].real
-        ur[0] = r
-        ui[0] = m
-        for i in range(9):
-            ur[1 + i] = x[2 * i - HALF].real
-            ui[1 + i] = x[2 * i - HALF].imag
+        yr[0] = r
+        yi[0] = m
 
-    cdef void _learn(self, const double *ur, const double *ui, double tr, double ti, double g) noexcept nogil:
-        # g: weight of this symbol
-        cdef Py_ssize_t i, j
-        cdef double f = self.forget, vr, vi
-        for i in range(TAPS):
-            vr = g * ur[i]
-            vi = g * ui[i]
-            for j in range(i + 1):
-                self.ar[i][j] = f * self.ar[i][j] + vr * ur[j] + vi * ui[j]
-                self.ai[i][j] = f * self.ai[i][j] + vi * ur[j] - vr * ui[j]
-            # conj(u)·t
-            self.br[i] = f * self.br[i] + vr * tr + vi * ti
-            self.bi[i] = f * self.bi[i] + vr * ti - vi * tr
-
-    cdef void _solve(self, double *wr, double *wi) noexcept nogil:
-        # (conj(A) + D)·w = b by Cholesky, A = ∑ u·uᴴ; D shrinks all taps but the fixed filter's towards zero.
-        cdef double lr[TAPS][TAPS]
-        cdef double li[TAPS][TAPS]
-        cdef double yr[TAPS]
-        cdef double yi[TAPS]
-        cdef Py_ssize_t i, j, k
-        cdef double power = 0, load, sr, si, d
-        for i in range(1, TAPS):
-            power += self.ar[i][i]
-        power /= TAPS - 1
-        # Of the samples' mean power: A holds a window of 1/(1 − forget) symbols at most.
-        load = self.shrink * max(self.eq.noise, 0.002) * power * (1 - self.forget) + 1e-9 * power + 1e-30
-        for i in range(TAPS):
-            for j in range(i + 1):
-                sr = self.ar[i][j]
-                si = -self.ai[i][j]
-                if i == j:
-                    sr += load if i else 1e-6 * sr + 1e-30
-                for k in range(j):
-                    sr -= lr[i][k] * lr[j][k] + li[i][k] * li[j][k]
-                    si -= li[i][k] * lr[j][k] - lr[i][k] * li[j][k]
-                if i == j:
-                    lr[i][i] = sqrt(sr) if sr > 1e-30 else 1e-15
-                    li[i][i] = 0
-                else:
-                    d = 1 / lr[j][j]
-                    lr[i][j] = sr * d
-                    li[i][j] = si * d
-        for i in range(TAPS):
-            sr = self.br[i]
-            si = self.bi[i]
-            for k in range(i):
-                sr -= lr[i][k] * yr[k] - li[i][k] * yi[k]
-                si -= lr[i][k] * yi[k] + li[i][k] * yr[k]
-            yr[i] = sr / lr[i][i]
-            yi[i] = si / lr[i][i]
-        for i in range(TAPS - 1, -1, -1):
-            sr = yr[i]
-            si = yi[i]
-            for k in range(i + 1, TAPS):
-                sr -= lr[k][i] * wr[k] + li[k][i] * wi[k]
-                si -= lr[k][i] * wi[k] - li[k][i] * wr[k]
-            wr[i] = sr / lr[i][i]
-            wi[i] = si / lr[i][i]
-
-    cdef inline void _weigh(
-        self, const double *ur, const double *ui, long long snap, double *yr, double *yi,
+    cdef inline void _equalize(
+        self, const float complex *x, long long k, long long snap, double *yr, double *yi,
     ) noexcept nogil:
-        cdef Py_ssize_t i
+        # Point k: the samples, less what the symbols decided before leave of themselves in them.
+        cdef Py_ssize_t i, q
         cdef double r = 0, m = 0
         cdef double *wr = self.wr[snap % SNAPS]
         cdef double *wi = self.wi[snap % SNAPS]
+        cdef double *er = self.er[snap % SNAPS]
+        cdef double *ei = self.ei[snap % SNAPS]
+        for i in range(1, min(<long long>ACROSS, k) + 1):
+            q = (k - i) % RING
+            r -= er[i - 1] * self.pr[q] - ei[i - 1] * self.pi[q]
+            m -= er[i - 1] * self.pi[q] + ei[i - 1] * self.pr[q]
         for i in range(TAPS):
-            r += wr[i] * ur[i] - wi[i] * ui[i]
-            m += wr[i] * ui[i] + wi[i] * ur[i]
+            r += wr[i] * x[2 * i - HALF].real - wi[i] * x[2 * i - HALF].imag
+            m += wr[i] * x[2 * i - HALF].imag + wi[i] * x[2 * i - HALF].real
         yr[0] = r
         yi[0] = m
+
+    cdef void _learn(self, const float complex *x) noexcept nogil:
+        # x: the sample of the newest point, whose place is `forward`.
+        cdef long long k = self.forward, j = k - BEHIND + 1, q
+        cdef Py_ssize_t n, m, a, b, w
+        cdef double r, i, c, er, ei, f = self.forget
+        cdef double vr[RAYS]
+        cdef double vi[RAYS]
+        # The signal around symbol j: all its symbols are decided now.
+        for n in range(STEP):
+            r = i = 0
+            for q in range(max(j - 4, 0), j + 5):
+                m = (n - 2) + STEP * (j - q) + PULSE
+                if 0 <= m <= 2 * PULSE and q <= k:
+                    c = self.pulse[m]
+                    r += c * self.pr[q % RING]
+                    i += c * self.pi[q % RING]
+            self.sr[(j + RING) % RING][n] = r
+            self.si[(j + RING) % RING][n] = i
+        j -= 1
+        if j < 4:
+            return
+        for w in range(2):
+            c = self.forget if w else self.forget_fast
+            for a in range(RAYS):
+                for b in range(a + 1):
+                    self.ar[w][a][b] *= c
+                    self.ai[w][a][b] *= c
+                self.br[w][a] *= c
+                self.bi[w][a] *= c
+        self.residue *= f
+        self.power *= f
+        for n in range(STEP):
+            # Rays −4, −2, 0, 2, 4 samples late.
+            for a in range(RAYS):
+                m = n - 2 * (a - RAYS // 2)
+                q = j
+                if m < 0:
+                    m += STEP
+                    q -= 1
+                elif m >= STEP:
+                    m -= STEP
+                    q += 1
+                vr[a] = self.sr[q % RING][m]
+                vi[a] = self.si[q % RING][m]
+            er = x[STEP * (j - k) + n - 2].real
+            ei = x[STEP * (j - k) + n - 2].imag
+            for a in range(RAYS):
+                for b in range(a + 1):
+                    # conj(v_a)·v_b
+                    r = vr[a] * vr[b] + vi[a] * vi[b]
+                    i = vr[a] * vi[b] - vi[a] * vr[b]
+                    self.ar[0][a][b] += r
+                    self.ai[0][a][b] += i
+                    self.ar[1][a][b] += r
+                    self.ai[1][a][b] += i
+                r = vr[a] * er + vi[a] * ei
+                i = vr[a] * ei - vi[a] * er
+                self.br[0][a] += r
+                self.bi[0][a] += i
+                self.br[1][a] += r
+                self.bi[1][a] += i
+            self.power += 1
+            self.residue += er * er + ei * ei
+
+    cdef void _design(self, long long snap) noexcept nogil:
+        # Channel by least squares, then the taps of least mean square error for it.
+        cdef double mr[TAPS][TAPS]
+        cdef double mi[TAPS][TAPS]
+        cdef double lr[TAPS]
+        cdef double li[TAPS]
+        cdef double hr[2 * ACROSS + 1][TAPS]
+        cdef double hi[2 * ACROSS + 1][TAPS]
+        cdef double cr[2 * HALF + 2 * STEP * ACROSS + 1]
+        cdef double ci[2 * HALF + 2 * STEP * ACROSS + 1]
+        cdef Py_ssize_t a, b, n, q, m, w, span = HALF + STEP * ACROSS
+        cdef double load = 0, noise, r, i, c
+        # How far the decisions before are not believed: from a feedback equaliser to a linear one.
+        cdef double doubt = min(1.0, 0.05 + self.doubt * self.eq.noise)
+        for a in range(RAYS):
+            load += self.ar[1][a][a]
+        if load <= 0:
+            memset(self.wr[snap % SNAPS], 0, sizeof(self.wr[0]))
+            memset(self.wi[snap % SNAPS], 0, sizeof(self.wi[0]))
+            memset(self.er[snap % SNAPS], 0, sizeof(self.er[0]))
+            memset(self.ei[snap % SNAPS], 0, sizeof(self.ei[0]))
+            return
+        load = self.shrink * load / RAYS
+        for w in range(2):
+            for a in range(RAYS):
+                for b in range(a + 1):
+                    mr[a][b] = self.ar[w][a][b]
+                    mi[a][b] = self.ai[w][a][b]
+                mr[a][a] += load if w else load * (1 - self.forget) / (1 - self.forget_fast)
+            if w:
+                _solve(mr, mi, self.br[w], self.bi[w], RAYS, self.gr, self.gi)
+            else:
+                _solve(mr, mi, self.br[w], self.bi[w], RAYS, lr, li)
+        # What the channel does not explain is noise: |x|² − Re(gᴴ·b), exact for the least squares solution.
+        noise = self.residue
+        for a in range(RAYS):
+            noise -= self.gr[a] * self.br[1][a] + self.gi[a] * self.bi[1][a]
+        # The long window is the steadier, but as it was many symbols ago: go on along the line from it to the short one.
+        for a in range(RAYS):
+            self.gr[a] += self.ahead * (lr[a] - self.gr[a])
+            self.gi[a] += self.ahead * (li[a] - self.gi[a])
+        noise = max(noise / self.power, 1e-4 * self.residue / self.power) + 1e-30
+        for n in range(-span, span + 1):
+            r = i = 0
+            for a in range(RAYS):
+                m = n - 2 * (a - RAYS // 2) + PULSE
+                if 0 <= m <= 2 * PULSE:
+                    r += self.gr[a] * self.pulse[m]
+                    i += self.gi[a] * self.pulse[m]
+            cr[n + span] = r
+            ci[n + span] = i
+        for q in range(2 * ACROSS + 1):
+            for n in range(TAPS):
+                m = 2 * n - HALF - STEP * (q - ACROSS) + span
+                hr[q][n] = cr[m]
+                hi[q][n] = ci[m]
+        # Taps w with y = ∑ w·x: (∑ conj(h)·hᵀ + noise)·w = conj(h₀)
+        memset(mr, 0, sizeof(mr))
+        memset(mi, 0, sizeof(mi))
+        for q in range(2 * ACROSS + 1):
+            c = doubt if q < ACROSS else 1
+            for a in range(TAPS):
+                r = c * hr[q][a]
+                i = c * hi[q][a]
+                for b in range(TAPS):
+                    mr[a][b] += r * hr[q][b] + i * hi[q][b]
+                    mi[a][b] += r * hi[q][b] - i * hr[q][b]
+        for a in range(TAPS):
+            mr[a][a] += noise
+            lr[a] = hr[ACROSS][a]
+            li[a] = -hi[ACROSS][a]
+        _solve(mr, mi, lr, li, TAPS, self.wr[snap % SNAPS], self.wi[snap % SNAPS])
+        for q in range(1, ACROSS + 1):
+            r = i = 0
+            for n in range(TAPS):
+                r += self.wr[snap % SNAPS][n] * hr[ACROSS - q][n] - self.wi[snap % SNAPS][n] * hi[ACROSS - q][n]
+                i += self.wr[snap % SNAPS][n] * hi[ACROSS - q][n] + self.wi[snap % SNAPS][n] * hr[ACROSS - q][n]
+            self.er[snap % SNAPS][q - 1] = r * (1 - doubt)
+            self.ei[snap % SNAPS][q - 1] = i * (1 - doubt)
 
     def train(self, const float complex[::1] x, long long base, const signed char[::1] known):
         """Begin again with the first symbols known: (n,) dibits, n ≥ 24. x[0] is sample `base`."""
         cdef Py_ssize_t n = known.shape[0], k
-        cdef long long at
-        cdef double ur[TAPS]
-        cdef double ui[TAPS]
-        cdef double a, total
-        if self.start - HALF < base or self.start + STEP * (n - 1) + HALF >= base + x.shape[0]:
+        cdef double yr, yi, a, total = 0
+        if self.start - REACH < base or self.start + STEP * (n - 1) + HALF >= base + x.shape[0]:
             raise ValueError("the known symbols are not among the samples")
         with nogil:
             self._restart()
-            # First the mean point and the equaliser over all of them at once, then symbol by symbol.
             self.plain.rr = self.plain.ri = 0
-            total = 0
             for k in range(n):
-                at = self.start + STEP * k - base
-                self._window(&x[at], ur, ui)
+                self._filter(&x[self.start + STEP * k - base], &yr, &yi)
                 total += SYMBOL[known[k]]
                 a = self.turn0 * k + self.step0 * total
-                self.plain.rr += (ur[0] * cos(a) + ui[0] * sin(a)) / n
-                self.plain.ri += (ui[0] * cos(a) - ur[0] * sin(a)) / n
-                self._learn(ur, ui, cos(a), sin(a), 1)
-            self._solve(self.wr[0], self.wi[0])
-            # The point before the first: turned back by the first frequency step.
+                self.plain.rr += (yr * cos(a) + yi * sin(a)) / n
+                self.plain.ri += (yi * cos(a) - yr * sin(a)) / n
+            # The point before the first: turned back by one frequency step.
             a = -self.turn0
             total = self.plain.rr
             self.plain.rr = total * cos(a) - self.plain.ri * sin(a)
             self.plain.ri = total * sin(a) + self.plain.ri * cos(a)
+            self.angle = a
+            # Once to learn the channel from all of them, once more with the equaliser that follows from it.
+            for k in range(n):
+                self.forward = k
+                self.angle += self.turn + self.step * SYMBOL[known[k]]
+                self.pr[k] = cos(self.angle)
+                self.pi[k] = sin(self.angle)
+                self._learn(&x[self.start + STEP * k - base])
+            self._design(0)
+            self.angle = a
             self.eq.rr = cos(a)
             self.eq.ri = sin(a)
-            self.psi = a
+            self.forward = 0
             for k in range(n):
-                self._forward(&x[self.start + STEP * k - base], known[k], k > 0 or n > 24)
+                self._forward(&x[self.start + STEP * k - base], known[k])
 
     def run(self, const float complex[::1] x, long long base):
         """Decide all symbols whose samples are there; returns how many are decided in all."""
         cdef long long end = base + x.shape[0]
         with nogil:
             while self.start + STEP * self.forward + HALF < end:
-                self._forward(&x[self.start + STEP * self.forward - base], -1, True)
+                self._forward(&x[self.start + STEP * self.forward - base], -1)
         return self.forward
 
-    cdef void _forward(self, const float complex *x, int known, bint learn) noexcept nogil:
-        cdef double ur[TAPS]
-        cdef double ui[TAPS]
+    cdef void _forward(self, const float complex *x, int known) noexcept nogil:
         cdef double metric[4]
         cdef double other[4]
-        cdef double yr, yi, off, off_eq, gain
+        cdef double fr, fi, yr, yi, off, off_eq, gain, a, b, c
         cdef int d, e
         cdef long long k = self.forward
         cdef long long snap = k // EVERY
         cdef Py_ssize_t slot = k % RING
         if k % EVERY == 0 and k > 0:
-            self._solve(self.wr[snap % SNAPS], self.wi[snap % SNAPS])
-        self._window(x, ur, ui)
-        self._weigh(ur, ui, snap, &yr, &yi)
-        d = _decide(&self.plain, ur[0], ui[0], self.turn, self.step, known, metric)
+            if known >= 0 and k < 4 * EVERY:
+                # Too little learnt yet in this pass: keep what the first found.
+                memcpy(self.wr[snap % SNAPS], self.wr[(snap - 1) % SNAPS], sizeof(self.wr[0]))
+                memcpy(self.wi[snap % SNAPS], self.wi[(snap - 1) % SNAPS], sizeof(self.wi[0]))
+                memcpy(self.er[snap % SNAPS], self.er[(snap - 1) % SNAPS], sizeof(self.er[0]))
+                memcpy(self.ei[snap % SNAPS], self.ei[(snap - 1) % SNAPS], sizeof(self.ei[0]))
+            else:
+                self._design(snap)
+        self._filter(x, &fr, &fi)
+        self._equalize(x, k, snap, &yr, &yi)
+        d = _decide(&self.plain, fr, fi, self.turn, self.step, known, metric)
         e = _decide(&self.eq, yr, yi, self.turn, self.step, known, other)
-        cdef int d0 = d
         _soft(metric, self.plain.spread, self.soft[0][slot])
         _soft(other, self.eq.spread, self.soft[1][slot])
-        off = _advance(&self.plain, ur[0], ui[0], self.turn, self.step, d, self.memory, 0.05)
+        off = _advance(&self.plain, fr, fi, self.turn, self.step, d, self.memory, 0.05)
         off_eq = _advance(&self.eq, yr, yi, self.turn, self.step, e, self.memory_eq, 0.05)
         self.quality[0][slot] = self.plain.noise
         self.quality[1][slot] = self.eq.noise
-        # The equaliser is taught the phase that the better of both decided, and follows the common phase slowly.
-        if self.eq.noise < self.plain.noise:
-            self.psi += self.turn + self.step * SYMBOL[e] + self.follow * off_eq
-            self.dibit[slot] = e
-        else:
-            self.psi += self.turn + self.step * SYMBOL[d] + self.follow * off_eq
-            self.dibit[slot] = d
         self.turns[slot] = self.turn
+        if known >= 0:
+            self.angle += self.turn + self.step * SYMBOL[known]
+        else:
+            # The point nearest to what the equaliser gives, in the frame of the channel: one wrong decision does not
+            # turn all that follow.
+            a = self.angle + self.turn + self.step
+            b = atan2(yi, yr) - a
+            c = self.step * 2
+            b = floor(b / c + 0.5) * c
+            self.angle = a + b
+        while self.angle > 3.141592653589793:
+            self.angle -= 6.283185307179586
+        while self.angle < -3.141592653589793:
+            self.angle += 6.283185307179586
+        self.pr[slot] = cos(self.angle)
+        self.pi[slot] = sin(self.angle)
         gain = 0.02 if known >= 0 else self.gain
         if self.eq.noise < self.plain.noise:
             off = off_eq
             d = e
+        self.dibit[slot] = d
         if fabs(off) < 0.7:
             self.turn += gain * off
             if self.free_step:
                 self.step += 0.02 * gain * off * SYMBOL[d]
                 self.step = min(max(self.step, 0.74 * PI_4), 1.18 * PI_4)
-        if learn:
-            off = min(self.eq.noise, self.plain.noise) * 10
-            self._learn(ur, ui, cos(self.psi), sin(self.psi), 1 if known >= 0 else 1 / (1 + off * off))
-        # Out of a fade the equaliser may come back a symbol early or late, perfect to itself. The fixed filter cannot.
-        self.agree += 0.04 * ((e == d0) - self.agree)
-        self.early += 0.04 * ((e == self.d_last) - self.early)
-        self.late_by += 0.04 * ((self.e_last == d0) - self.late_by)
-        self.d_last = d0
-        self.e_last = e
-        if (self.early > self.agree + self.slip or self.late_by > self.agree + self.slip
-                or self.plain.noise < self.trust and self.agree < 0.5):
-            memset(self.ar, 0, sizeof(self.ar))
-            memset(self.ai, 0, sizeof(self.ai))
-            memset(self.br, 0, sizeof(self.br))
-            memset(self.bi, 0, sizeof(self.bi))
-            self.resets += 1
-            self.agree = 1
-            self.early = self.late_by = 0.25
-            self._learn(ur, ui, cos(self.psi), sin(self.psi), 1)
-            self.eq = self.plain
-            self.eq.rr = cos(self.psi)
-            self.eq.ri = sin(self.psi)
-            self._solve(self.wr[snap % SNAPS], self.wi[snap % SNAPS])
+        self._learn(x)
         self.forward = k + 1
 
     def soft_bits(self, long long first, Py_ssize_t count, int path):
@@ -368,8 +507,6 @@ cdef class Burst:
 
         Returns their number; out (n, 2), path (n,) take them.
         """
-        cdef double ur[TAPS]
-        cdef double ui[TAPS]
         cdef double metric[4]
         cdef double yr, yi, a
         cdef float soft[2]
@@ -383,8 +520,7 @@ cdef class Burst:
                 k = self.emitted
                 slot = k % RING
                 later = min((k + lag) // EVERY, (self.forward - 1) // EVERY)
-                self._window(&x[self.start + STEP * k - base], ur, ui)
-                self._weigh(ur, ui, later, &yr, &yi)
+                self._equalize(&x[self.start + STEP * k - base], k, later, &yr, &yi)
                 if not self.late_ready:
                     # Points before the first are unknown; begin from this one, turned back by the sync's first symbol.
                     a = self.turns[slot] + 3 * self.step

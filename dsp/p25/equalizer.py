@@ -7,15 +7,17 @@ Both give one complex point a symbol, and each is detected against a reference r
 which is coherent detection where the phase stands still and differential detection where it does not. Soft dibits are
 max-log likelihood ratios for the measured noise around the expected points.
 
-The equaliser is linear: ten taps, the first on the fixed filter's output, the others on nine samples two apart (0.4
-symbols). It is solved anew every six symbols, least squares over an exponential window (`FORGET`), with the nine taps
-drawn towards zero by as much as the noise says: without a second ray, or in noise, it is the fixed filter times a gain.
-It learns from the known symbols (24 of the sync, then 57 with the network identifier), then from decisions, each with
-the weight its noise deserves. What leaves the modem was filtered with taps solved `LAG` symbols later, that is, from
-decisions on both sides of it.
+The equaliser knows the pulse and learns the channel: five complex taps, two samples apart (±167 µs), by least squares
+between the signal that the decided symbols make and the signal that came, over two exponential windows. The long one is
+steady but old, the short one newer; the line through both is followed to the present, which is what keeps up with
+fading. Every two symbols the nine filter taps and six feedback taps of least mean square error for that channel are
+solved anew: feedback of decisions as far as they are sure, so in noise it becomes a linear filter, and with one ray
+the matched one. Five unknowns instead of one a filter tap make it follow 5 Hz of Doppler, and it cannot come out of a
+fade a symbol early or late, as equalisers that learn their own taps do.
 
-Coming out of a fade a linear equaliser may lock one symbol early or late, perfect to itself. It then agrees with the
-fixed filter's decisions of one symbol before or after, and begins anew.
+It learns from the known symbols (24 of the sync, then 57 with the network identifier), then from decisions. A decision
+is the point nearest in the frame of the channel, so one that is wrong does not turn the ones behind it. What leaves the
+modem was filtered with taps solved `LAG` symbols later.
 
 Which of both goes on is decided symbol by symbol from the measured noise of each, and by `prefer` from above.
 """
@@ -27,28 +29,34 @@ from numpy.typing import NDArray
 
 from dsp.errors import RangeError, ShapeError
 from dsp.p25 import _equalizer
-from dsp.p25.lsm import HALF, PER_SYMBOL, PHASES, Pulse
+from dsp.p25.lsm import HALF, PER_SYMBOL, PHASES, Pulse, pulses
 from dsp.p25.timing import SYNC_SYMBOLS, SyncHit, both_filters
 
-FORGET = 0.95
-"""Weight of what was learnt one symbol ago: a window of 20 symbols, 4 ms, which follows 5 Hz of Doppler."""
+FORGET, FORGET_FAST = 0.9, 0.8
+"""Weight of what was learnt one symbol ago, in the long and the short window: 10 and 5 symbols."""
 
-SHRINK = 1.0
-"""Pull of the nine taps towards zero, in units of relative noise and window power."""
+AHEAD = 2.0
+"""From the long window's channel the way to the short one's is gone this many times: to the present, nearly."""
+
+SHRINK = 0.01
+"""Pull of the channel's taps towards zero, as a share of the learnt power."""
+
+DOUBT = 0.5
+"""Share by which decisions are not fed back, times the relative noise: fed back in full only where that is low."""
 
 MEMORY = 0.8
 """Memory of the fixed filter's reference: five symbols."""
 
 EQUALIZER_MEMORY = 0.8
 
-FOLLOW = 0.1
-"""Share of the phase error by which the phase taught to the equaliser follows the carrier."""
-
-LAG = 24
+LAG = 10
 """Symbols between a point and the newest decision its taps were solved from."""
 
 MARGIN = 0.85
 """The equaliser's noise must be below this share of the fixed filter's to be preferred."""
+
+BEFORE = 45
+"""Samples before the first point that must be there."""
 
 NOMINAL = 0.06
 """Deviation within 6 % of nominal is taken as nominal: the estimate from one sync is good to 2 %."""
@@ -94,7 +102,20 @@ class Burst:
         gain = WANDER_GAIN if by_turns else GAIN
         self.start = hit.sample - PER_SYMBOL * (SYNC_SYMBOLS - 1)
         self._kernel = _equalizer.Burst(
-            taps, self.start, hit.turn, step, free, FORGET, SHRINK, memory, EQUALIZER_MEMORY, FOLLOW, gain
+            taps,
+            pulses(hit.pulse)[hit.phase],
+            self.start,
+            hit.turn,
+            step,
+            free,
+            FORGET,
+            FORGET_FAST,
+            AHEAD,
+            SHRINK,
+            DOUBT,
+            memory,
+            EQUALIZER_MEMORY,
+            gain,
         )
 
     @property
@@ -128,7 +149,7 @@ class Burst:
 
         known: (24 or more,) dibits. Raises `ShapeError` where x does not hold them.
         """
-        first, last = self.start - HALF, self.start + PER_SYMBOL * (len(known) - 1) + HALF
+        first, last = self.start - BEFORE, self.start + PER_SYMBOL * (len(known) - 1) + HALF
         if len(known) < SYNC_SYMBOLS or first < base or last >= base + len(x):
             raise ShapeError(f"samples {base} … {base + len(x) - 1} do not hold {first} … {last}, the known symbols")
         self._kernel.train(x, base, np.ascontiguousarray(known, dtype=np.int8))

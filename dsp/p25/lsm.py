@@ -35,6 +35,9 @@ PHASES = 8
 DESIGN_EBN0_DB = 7.0
 """Where the filters are best: a little above 5 % errors, and still far below 1 % intersymbol interference."""
 
+PULSE_HALF = 20
+"""Pulses are taken to reach four symbols to either side."""
+
 _TRAINING = 1500
 
 
@@ -73,3 +76,26 @@ def filters(pulse: Pulse) -> NDArray[np.float64]:
         taps[p] = np.linalg.solve(covariance, wanted)
     taps.setflags(write=False)
     return taps
+
+
+@cache
+def pulses(pulse: Pulse) -> NDArray[np.float64]:
+    """The pulse with which each point appears in the signal, (PHASES, 2·PULSE_HALF + 1) float64 at 24 kHz.
+
+    Entry [p, PULSE_HALF + i]: i samples after the sample that lies p/PHASES before the point. For LSM the pulse H; for
+    C4FM the part of the signal that is linear in the points, all but 2 % of its power.
+    """
+    fine = RATE * PHASES
+    dibits = np.random.default_rng(26).integers(0, 4, 4000, dtype=np.uint8)
+    modulator = C4fmModulator(fine) if pulse is Pulse.C4FM else CqpskModulator(fine)
+    x = np.concatenate([modulator.process(dibits).samples, modulator.flush().samples]).astype(np.complex128)
+    points = np.exp(1j * np.pi / 4 * np.cumsum(SYMBOL_OF_DIBIT[dibits]))
+    step = PER_SYMBOL * PHASES
+    at = round((REACH + POINT_DELAY[pulse]) * step) + step * np.arange(len(dibits))
+    inner = slice(9, len(dibits) - 9)
+    shape = np.empty((PHASES, 2 * PULSE_HALF + 1))
+    for p in range(PHASES):
+        for i in range(-PULSE_HALF, PULSE_HALF + 1):
+            shape[p, PULSE_HALF + i] = (points.conj() * x[at - p + PHASES * i])[inner].real.mean()
+    shape.setflags(write=False)
+    return shape

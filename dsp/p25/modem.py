@@ -1,6 +1,6 @@
 """P25 Phase 1 receive modem of a bank: channel baseband in, soft dibits out. C4FM and LSM, nobody has to say which.
 
-    24 or 48 kHz ─▶ ±6.2 kHz low-pass, 24 kHz ─┬─▶ sync correlator ─▶ candidates ─▶ timing, frequency, deviation, pulse
+    24 or 48 kHz ─▶ ±5.7 kHz low-pass, 24 kHz ─┬─▶ sync correlator ─▶ candidates ─▶ timing, frequency, deviation, pulse
                                                 └─▶ burst: fixed filter and equaliser ─▶ soft dibits
 
 Nothing runs in a loop from transmission to transmission: every frame sync sets timing, frequency and deviation anew, so
@@ -12,8 +12,8 @@ until the next. Its life:
                 has it (both pulses where both might fit, fixed filter and equaliser): the one with the fewest errors is
                 the burst's. Where it could be read, all 57 symbols, as they must have been sent, train it again.
     live        symbols leave, `HOLD` samples behind the newest, so that a sync within them can still begin a new burst
-                exactly where it should. Ends with the next burst, or `LIFE` symbols after its sync (two voice units:
-                one missed sync does not stop them), or at once where nothing could be read and nothing was expected.
+                exactly where it should. Ends with the next burst, or `LIFE` symbols after its sync (so that
+                missed syncs do not stop them), or at once where nothing could be read and nothing was expected.
 
 The framer behind it reads units and corrects errors. Two ways back: the judge (called once a sync), and `prefer`, which
 fixes a path or leaves the choice to the measured noise of both.
@@ -41,8 +41,11 @@ from dsp.p25.timing import LOOK_AHEAD, LOOK_BACK, REACH, SYNC_SYMBOLS, SyncCorre
 SEGMENT = 120
 """Samples at 24 kHz worked on at once: 5 ms."""
 
-MATCH = 0.60
-"""Least coherent match of a sync. Noise passes it a few times a minute; the judge then finds no identifier."""
+MATCH = 0.50
+"""Least coherent match of a sync. Noise passes it once a second, and a judge believes one of 200 of those."""
+
+LIKELY = 0.60
+"""A match with which a burst lives, for the length of a network identifier at least, even where none could be read."""
 
 WIDEST_OFFSET_HZ = 1650.0
 """A sync farther off is none: symbols that only resemble one mostly seem to be two steps of 1200 Hz away."""
@@ -56,11 +59,11 @@ HEAD = 57
 HOLD = 140
 """Samples by which symbols are held back, so that a sync within them can still be found: 5.8 ms."""
 
-LIFE = 2 * 864 + 72
-"""Symbols a burst lives without another sync: two voice units and the next sync."""
+LIFE = 3 * 864 + 72
+"""Symbols a burst lives without another sync: three voice units and the next sync."""
 
 PLAIN_CANDIDATE = 0.65
-"""Share of the correlator at which a sample of a clear signal is looked at; a sync reaches 0.8 there at 8 dB Eb/N0.
+"""Share of the correlator at which a sample of a clear signal is looked at; a sync reaches 0.8 there at 9 dB Eb/N0.
 Below it symbols that only resemble one would be looked at a thousand times a second."""
 
 FEW_ERRORS = 2
@@ -69,9 +72,9 @@ FEW_ERRORS = 2
 RIVAL = 0.12
 """Both pulses are tried where their matches lie no further apart."""
 
-_CUTOFF_HZ = 6200.0
-_STOP_DB = 60.0
-_HALF_TAPS = {24_000: 12, 48_000: 24}
+_CUTOFF_HZ = 5700.0
+_STOP_DB = 70.0
+_HALF_TAPS = {24_000: 18, 48_000: 36}
 _HISTORY = 720  # samples kept: sync, identifier and hold are 57·5 + 140 + what filters reach, and a segment
 
 _STATUS = STATUS_PERIOD - 1  # place of the status symbol in the head
@@ -142,7 +145,7 @@ class _Row:
     @property
     def clear(self) -> bool:
         """A burst is live that is known to be one, well above the noise."""
-        return self.live is not None and self.believed and min(self.live.noise) < 0.2
+        return self.live is not None and self.believed and min(self.live.noise) < 0.1
 
     @property
     def next_start(self) -> int | None:
@@ -350,7 +353,7 @@ class P25Modem:
             known[_HEAD_PLACES] = verdict.dibits
             known[_STATUS] = dibits_of(soft.to_bits(chosen.soft(_STATUS, 1, FIXED)).reshape(-1))[0]
             chosen.train(x, base, known)
-        elif state.live is not None and state.believed:
+        elif chosen.hit.match < LIKELY or (state.live is not None and state.believed):
             return
         elif chosen.hit.match < SURE:
             life = HEAD
