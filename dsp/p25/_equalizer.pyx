@@ -18,6 +18,8 @@ cdef enum:
     REACH = 45  # samples before the first point that learning looks at
     ACROSS = 5  # symbols to either side that reach into the equaliser's samples
 
+# The fixed filter is good enough on its own here: the equaliser is solved a quarter as often.
+cdef double CLEAN = 0.04
 cdef double PI_4 = 0.7853981633974483
 
 
@@ -436,8 +438,8 @@ cdef class Burst:
         cdef long long snap = k // EVERY
         cdef Py_ssize_t slot = k % RING
         if k % EVERY == 0 and k > 0:
-            if known >= 0 and k < 4 * EVERY:
-                # Too little learnt yet in this pass: keep what the first found.
+            if (known >= 0 and k < 4 * EVERY) or (self.plain.noise < CLEAN and snap % 4):
+                # Too little learnt yet in this pass, or little to win: keep what there is.
                 memcpy(self.wr[snap % SNAPS], self.wr[(snap - 1) % SNAPS], sizeof(self.wr[0]))
                 memcpy(self.wi[snap % SNAPS], self.wi[(snap - 1) % SNAPS], sizeof(self.wi[0]))
                 memcpy(self.er[snap % SNAPS], self.er[(snap - 1) % SNAPS], sizeof(self.er[0]))

@@ -18,7 +18,7 @@ until the next. Its life:
 The framer behind it reads units and corrects errors. Two ways back: the judge (called once a sync), and `prefer`, which
 fixes a path or leaves the choice to the measured noise of both.
 
-Work is done in segments of 5 ms on the absolute index, so results do not depend on how the input was cut.
+Work is done in segments of 10 ms on the absolute index, so results do not depend on how the input was cut.
 """
 
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ from dsp.p25.lsm import HALF, PER_SYMBOL, POINT_DELAY, RATE, Pulse
 from dsp.p25.symbols import STATUS_PERIOD, dibits_of
 from dsp.p25.timing import LOOK_AHEAD, LOOK_BACK, REACH, SYNC_SYMBOLS, SyncCorrelator, SyncHit, acquire, peaks
 
-SEGMENT = 120
-"""Samples at 24 kHz worked on at once: 5 ms."""
+SEGMENT = 240
+"""Samples at 24 kHz worked on at once: 10 ms, as the channelizer gives them."""
 
 MATCH = 0.50
 """Least coherent match of a sync. Noise passes it once a second, and a judge believes one of 200 of those."""
