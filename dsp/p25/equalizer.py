@@ -10,7 +10,7 @@ max-log likelihood ratios for the measured noise around the expected points.
 The equaliser knows the pulse and learns the channel: five complex taps, two samples apart (±167 µs), by least squares
 between the signal that the decided symbols make and the signal that came, over two exponential windows. The long one is
 steady but old, the short one newer; the line through both is followed to the present, which is what keeps up with
-fading. Every two symbols the nine filter taps and six feedback taps of least mean square error for that channel are
+fading. Every three symbols the nine filter taps and five feedback taps of least mean square error for that channel are
 solved anew: feedback of decisions as far as they are sure, so in noise it becomes a linear filter, and with one ray
 the matched one. Five unknowns instead of one a filter tap make it follow 5 Hz of Doppler, and it cannot come out of a
 fade a symbol early or late, as equalisers that learn their own taps do.

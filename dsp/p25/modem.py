@@ -42,7 +42,8 @@ SEGMENT = 240
 """Samples at 24 kHz worked on at once: 10 ms, as the channelizer gives them."""
 
 MATCH = 0.50
-"""Least coherent match of a sync. Noise passes it once a second, and a judge believes one of 200 of those."""
+"""Least coherent match of a sync. Noise passes it about once a second, and a judge believes one of 200 of those; the
+framer behind, which asks for more, made no frame of an hour of noise."""
 
 LIKELY = 0.60
 """A match with which a burst lives, for the length of a network identifier at least, even where none could be read."""

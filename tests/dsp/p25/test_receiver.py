@@ -128,3 +128,12 @@ def test_audio_of_other_modes_is_not_p25(corpus: dict[str, Entry], name: str) ->
 def test_as_many_nacs_as_rows() -> None:
     with pytest.raises(RangeError, match="one each"):
         P25Receiver(2, 24_000, [1])
+
+
+@pytest.mark.slow
+def test_an_hour_of_noise_is_not_p25() -> None:
+    rng = np.random.default_rng(15)
+    receiver = P25Receiver(20, 24_000)
+    for second in range(180):
+        noise = rng.standard_normal((20, 24_000, 2), dtype=np.float32).view(np.complex64)[..., 0]
+        assert receiver.process(BasebandBlock(np.ascontiguousarray(noise), 24_000, 24_000 * second)) == []
