@@ -1,0 +1,29 @@
+"""The squelch kernel decides what its slow twin decides, to the sample."""
+
+import numpy as np
+import pytest
+
+from dsp.blocks import BasebandBlock
+from dsp.squelch import CLOSE_DB, OPEN_DB, CarrierSquelch
+from tests.reference.squelch import squelch
+from tests.support.onair import RATE, fm, rayleigh, received, voice
+
+
+@pytest.mark.parametrize("cn_db", [6.0, 12.0, 25.0])
+@pytest.mark.parametrize(("kind", "bandwidth"), [("fm", 11_000.0), ("fm", 16_000.0), ("am", 8_000.0)])
+def test_overs_that_fade(kind: str, bandwidth: float, cn_db: float) -> None:
+    rows, seconds = 8, 2.5
+    n = int(seconds * RATE)
+    if kind == "fm":
+        clean = fm(voice(rows, seconds, 1))
+    else:
+        clean = (1 + voice(rows, seconds, 1, 0.8)) * np.exp(2j * np.pi * 300 * np.arange(n) / RATE)
+    clean[::2] *= rayleigh(rows // 2, n, 8.0, 2)
+    clean[:, : RATE // 3] = 0
+    clean[:, 2 * RATE :] = 0
+    x = received(clean, cn_db, 3, bandwidth)
+    events = CarrierSquelch(rows, RATE, bandwidth, kind).process(BasebandBlock(x, RATE, 0))
+    assert len(events) >= 2 * rows
+    for row in range(rows):
+        own = [(e.kind.value, e.index, e.decided) for e in events if e.row == row]
+        assert own == squelch(x[row], RATE, bandwidth, kind, OPEN_DB[kind], CLOSE_DB[kind])
