@@ -71,7 +71,8 @@ def response(taps: NDArray[np.floating], frequency_hz: NDArray[np.float64], rate
     """Complex gain of an FIR at the given frequencies, phase counted from its centre tap."""
     n = np.arange(len(taps)) - (len(taps) - 1) / 2
     w = 2 * np.pi * np.asarray(frequency_hz) / rate
-    return np.asarray(np.exp(-1j * np.outer(w, n)) @ taps)
+    # No matrix product: its threads would go on spinning long after so small a task.
+    return np.asarray((np.exp(-1j * np.outer(w, n)) * taps).sum(axis=1))
 
 
 def comb_lowpass(step: int, edge_hz: float, rate: float, attenuation_db: float) -> Taps:
