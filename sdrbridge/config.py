@@ -21,12 +21,9 @@ from hw.errors import DeviceError
 from sdrbridge import modes, signalling
 from sdrbridge.errors import ConfigError
 from sdrbridge.graph import find_loop
+from sdrbridge.ports.kinds import KINDS, LATER_KINDS, NoSettings
 from sdrbridge.table import Table, did_you_mean
 from sdrbridge.units import format_frequency
-
-PORT_KINDS = ("file", "loopback")
-LATER_PORT_KINDS = ("rtp", "sip", "usrp", "soundcard", "modulator", "mumble", "iax", "reflector")
-"""Kinds the site file knows but this version does not have."""
 
 SOURCE_KINDS = ("file", "discriminator", "rtlsdr", "rtltcp", "soapy")
 
@@ -133,15 +130,15 @@ class ChannelConfig:
 class PortConfig:
     """A place other than a channel where audio enters or leaves.
 
-    access_ms: what the transmitter behind it needs from keying to the first syllable. path: for kind "file", where to
-    write; None is `ports/NAME.wav` in the output folder.
+    access_ms: what the transmitter behind it needs from keying to the first syllable. settings: the keys of its kind,
+    as `sdrbridge.ports.kinds` reads them.
     """
 
     name: str
     kind: str
     access_ms: int = 0
     priority: int = 0
-    path: Path | None = None
+    settings: object = NoSettings()
     label: str | None = None
     agency: str | None = None
 
@@ -417,24 +414,26 @@ class _Reader:
 
     def _port(self, t: Table) -> PortConfig | None:
         name, kind = _name(t), t.text("kind", required=True)
-        if kind in LATER_PORT_KINDS:
-            t.problem("kind", kind, f"is not in this version; it has {' and '.join(PORT_KINDS)}")
+        if kind in LATER_KINDS:
+            t.problem("kind", kind, f"is not in this version; it has {', '.join(KINDS)}")
             return None  # its further keys are not known here, so they cannot be judged
-        if kind is not None and kind not in PORT_KINDS:
-            close = did_you_mean(kind, PORT_KINDS + LATER_PORT_KINDS)
-            t.problem("kind", kind, f"is no kind of port; kinds are {', '.join(PORT_KINDS)}", close)
+        if kind is not None and kind not in KINDS:
+            close = did_you_mean(kind, [*KINDS, *LATER_KINDS])
+            t.problem("kind", kind, f"is no kind of port; kinds are {', '.join(KINDS)}", close)
             return None
         access = t.integer("access_ms", minimum=0, maximum=5000) or 0
         priority = t.integer("priority", minimum=-100, maximum=100) or 0
-        path = t.text("path")
-        if path is not None and kind != "file":
-            t.problem("path", path, 'is a key of kind "file" only')
         label, agency = t.text("label"), t.text("agency")
+        settings = KINDS[kind].read(t, self.path.parent) if kind else NoSettings()
+        for key in sorted(t.values.keys() - t.seen):
+            owners = " and ".join(f'"{other}"' for other, entry in KINDS.items() if key in entry.keys)
+            if owners and kind is not None:
+                t.problem(key, t.values[key], f"is a key of kind {owners} only")
+                t.seen.add(key)
         t.finish()
         if name is None or kind is None:
             return None
-        written = self.path.parent / path if path else None
-        return PortConfig(name, kind, access, priority, written, label, agency)
+        return PortConfig(name, kind, access, priority, settings, label, agency)
 
     def _patch(self, t: Table, everywhere: list[str]) -> PatchConfig | None:
         name = _name(t)

@@ -28,6 +28,7 @@ from sdrbridge.config import PortConfig, Site, TunerConfig
 from sdrbridge.errors import ReplayError
 from sdrbridge.eventlog import EventLog, PatchTally
 from sdrbridge.port import FilePort, Loopback
+from sdrbridge.ports.kinds import FileSettings
 from sdrbridge.receiveport import ReceivePort
 from sdrbridge.receiver import Receiver
 from sdrbridge.recorder import Recorder
@@ -117,7 +118,7 @@ def replay(site: Site, options: Options, progress: Progress, clock: Clock | None
         log = stack.enter_context(EventLog(_create(options.out / "events.jsonl")))
         sources = {tuner.name: _open(stack, site, tuner) for tuner in site.tuners}
         infos = {name: source.info for name, source in sources.items()}
-        transmit = {port.name: _make_port(port, site, ports_folder) for port in site.ports}
+        transmit = {port.name: _make_port(port, ports_folder) for port in site.ports}
         heard: list[Transmission] = []
         bridge = Bridge(site, infos, transmit, log, heard.append)
         feeds = [_feed(line, sources[line.config.name], options) for line in bridge.tuners]
@@ -235,10 +236,10 @@ def _band(feed: _Feed) -> report.Band:
     )
 
 
-def _make_port(config: PortConfig, site: Site, folder: Path) -> FilePort | Loopback:
-    if config.kind == "loopback":
-        return Loopback(config.name)
-    return FilePort(config.name, folder / f"{config.name}.wav" if config.path is None else site.folder / config.path)
+def _make_port(config: PortConfig, folder: Path) -> FilePort | Loopback:
+    if isinstance(config.settings, FileSettings):
+        return FilePort(config.name, config.settings.path or folder / f"{config.name}.wav")
+    return Loopback(config.name)
 
 
 def _summary(

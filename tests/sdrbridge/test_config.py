@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hw.errors import SourceError
 from sdrbridge.config import PatchConfig, Site, SquelchConfig, TunerConfig, load
 from sdrbridge.errors import ConfigError
+from sdrbridge.ports.kinds import FileSettings
 
 GOOD = """
 [bridge]
@@ -105,7 +106,7 @@ def test_a_good_file(folder: Path) -> None:
     assert tower.preset.mode == "am"
     assert jack.squelch.dcs == "023N"
     assert "047I" in jack.squelch.dcs_codes
-    assert site.ports[0].path == folder / "out/dispatch.wav"
+    assert site.ports[0].settings == FileSettings(folder / "out/dispatch.wav")
     assert site.ports[0].access_ms == 300
     assert site.patches == (PatchConfig("command", ("VTAC11", "dispatch"), ("monitor",), timeout_s=60.0),)
     assert [c.name for c in site.channels_of("vhf")] == ["VTAC11", "TOWER"]
