@@ -14,7 +14,7 @@ from sdrbridge.config import ChannelConfig, Site, TunerConfig
 from sdrbridge.discriminator import DiscriminatorReceiver
 from sdrbridge.matrix import Matrix
 from sdrbridge.patch import Patch
-from sdrbridge.port import Port, TxPort
+from sdrbridge.port import Port, RxPort, TxPort
 from sdrbridge.receiveport import ReceivePort
 from sdrbridge.receiver import Receiver, Tuned
 from sdrbridge.transmission import Transmission
@@ -55,8 +55,7 @@ class Bridge:
         self.tuners = [self._line(tuner, infos[tuner.name], sink) for tuner in site.tuners]
         by_name = {port.name: port for line in self.tuners for port in line.ports}
         self.receive = [by_name[channel.name] for channel in site.channels]
-        ports = [Port(c.name, rx=by_name[c.name], priority=c.priority) for c in site.channels]
-        ports += [Port(p.name, tx=transmit[p.name], priority=p.priority, access_ms=p.access_ms) for p in site.ports]
+        ports = make_ports(site, by_name, {name: (None, tx) for name, tx in transmit.items()})
         self._transmit = tuple(transmit)
         self.matrix = Matrix(ports, [Patch.from_config(patch) for patch in site.patches], sink)
         self._banks = [bank for line in self.tuners for bank in line.receiver.banks]
@@ -92,6 +91,20 @@ class Bridge:
     def busy(self) -> bool:
         """Whether somebody is still heard or a transmitter is keyed."""
         return any(port.over for port in self.receive) or any(self.matrix.keyed(name) for name in self._transmit)
+
+
+def make_ports(
+    site: Site, channels: Mapping[str, RxPort], ends: Mapping[str, tuple[RxPort | None, TxPort | None]]
+) -> list[Port]:
+    """The ports of a site with what its file says of each, channels first.
+
+    channels: where each channel comes in. ends: the receive and transmit sides of the ports that are no channels.
+    """
+    ports = [Port(c.name, rx=channels[c.name], priority=c.priority) for c in site.channels]
+    for config in site.ports:
+        rx, tx = ends[config.name]
+        ports.append(Port(config.name, rx=rx, tx=tx, priority=config.priority, access_ms=config.access_ms))
+    return ports
 
 
 def _frequency(channel: ChannelConfig, info: SourceInfo) -> int | None:

@@ -2,6 +2,7 @@
 
     SdrBridgeError (Exception)
     ├── ConfigError     a site file that cannot be used; holds every problem found, not only the first
+    ├── EngineError     a running bridge that cannot take what was asked
     ├── PatchError      a patch that cannot be made or changed
     ├── PortError       a port that cannot do what was asked
     └── ReplayError     a replay that could not be carried through
@@ -27,6 +28,10 @@ class ConfigError(SdrBridgeError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class EngineError(SdrBridgeError):
+    """A running bridge that cannot take what was asked."""
 
 
 class PatchError(SdrBridgeError):

@@ -167,6 +167,10 @@ class Matrix:
         holder = self._line(name).floor.holder
         return holder.port if holder else None
 
+    def talking(self) -> dict[str, Transmission]:
+        """The overs that come in now, by port."""
+        return {self.ports[v.port].name: v.over for v in self._voices.values() if v.over.end is None}
+
     def keyed(self, port: str) -> bool:
         """Whether a port was on the air in the last tick."""
         return self._keyed_since[self._row[port]] is not None
