@@ -14,6 +14,7 @@ from typing import Any
 
 from hw import rtlsdr, soapy
 from hw.errors import DeviceError
+from hw.serialports import SerialPort, serial_ports
 
 RTL2832_USB_IDS = (("0bda", "2832"), ("0bda", "2838"))
 """Vendor and product of RTL2832U dongles, as in rtl-sdr's udev rules (nearly all that are sold)."""
@@ -57,14 +58,6 @@ class SoundCard:
 
 
 @dataclass(frozen=True, slots=True)
-class SerialPort:
-    """A serial port. path: stable across replugging where there is such a name. device: what it is now."""
-
-    path: Path
-    device: Path
-
-
-@dataclass(frozen=True, slots=True)
 class Devices:
     """Everything found, and in `notes` what could not be looked for, and why."""
 
@@ -91,21 +84,6 @@ def usb_devices(root: Path = Path("/")) -> list[UsbDevice]:
             node = root / f"dev/bus/usb/{int(bus):03}/{int(number):03}"
             found.append(UsbDevice(vendor, product, _line(folder / "product"), _line(folder / "serial"), node))
     return found
-
-
-def serial_ports(root: Path = Path("/")) -> list[SerialPort]:
-    """Serial ports: USB ones by their stable name where udev made one, and built-in ones that have a UART."""
-    ports = {}
-    for link in sorted((root / "dev/serial/by-id").glob("*")):
-        ports[link.resolve()] = link
-    for pattern in ("ttyUSB*", "ttyACM*", "ttyAMA*"):
-        for device in sorted((root / "dev").glob(pattern)):
-            ports.setdefault(device.resolve(), device)
-    for device in sorted((root / "dev").glob("ttyS*")):
-        # The kernel makes 32 of them whether there is a UART or not; type 0 is "none".
-        if _line(root / "sys/class/tty" / device.name / "type") not in ("", "0"):
-            ports.setdefault(device.resolve(), device)
-    return [SerialPort(path, device) for device, path in sorted(ports.items(), key=lambda item: item[1])]
 
 
 @contextlib.contextmanager

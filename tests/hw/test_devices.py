@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from hw.devices import Radio, SerialPort, SoundCard, find_devices, serial_ports, silenced_stderr, usb_devices
+from hw.devices import Radio, SoundCard, find_devices, silenced_stderr, usb_devices
+from hw.serialports import SerialPort, serial_ports
 from tests.hw import fake_rtlsdr
 from tests.hw.fake_rtlsdr import Dongle
 
