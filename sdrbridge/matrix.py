@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from dsp import mix
 from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
 from dsp.playout import RESERVE, Playout, Speech
-from sdrbridge.errors import PatchError
+from sdrbridge.errors import PatchError, PortError
 from sdrbridge.floor import Decision, Floor, Talker, Verdict
 from sdrbridge.graph import Cable, find_loop
 from sdrbridge.patch import Member, Patch
 from sdrbridge.port import Audio, Port
+from sdrbridge.table import did_you_mean
 from sdrbridge.transmission import Transmission
 
 Event = dict[str, object]
@@ -33,6 +34,14 @@ Sink = Callable[[Event], None]
 
 LIVE_KEEP = 3 * AUDIO_RATE
 """Samples of an over kept beside the longest access time: the slowest decision, and the pauses not yet won back."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortMute:
+    """A port cut off from every patch it is in. rx: what it says goes nowhere. tx: it is sent nothing and not keyed."""
+
+    rx: bool = False
+    tx: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -112,6 +121,8 @@ class Matrix:
         self._keyed_since: list[int | None] = [None] * len(self.ports)
         self._unkeyed_at: list[int | None] = [None] * len(self.ports)
         self._keyed_again = [0] * len(self.ports)
+        self._muted: dict[int, PortMute] = {}
+        self._by_hand: dict[int, int] = {}
         self._voices: dict[str, _Voice] = {}
         self._lines: dict[str, _Line] = {}
         self._made = 0
@@ -161,6 +172,54 @@ class Matrix:
     def mute(self, name: str, port: str, muted: bool = True) -> None:
         """Cut off what a port says in a patch, or let it through again. Raises `PatchError`."""
         self.change(self._line(name).patch.mute(port, muted))
+
+    @property
+    def muted(self) -> dict[str, PortMute]:
+        """The ports that are cut off, by name."""
+        return {self.ports[row].name: mute for row, mute in self._muted.items()}
+
+    def mute_port(self, port: str, rx: bool, tx: bool) -> None:
+        """Cut a port off from every patch, or let it through again. Raises `PortError`."""
+        row = self._port_row(port)
+        self._muted.pop(row, None)
+        if rx or tx:
+            self._muted[row] = PortMute(rx, tx)
+        if tx:
+            self._by_hand.pop(row, None)
+        self._touch()
+
+    def key(self, port: str, samples: int) -> None:
+        """Keep a transmitter on the air by hand for that long, whatever the patches do. Raises `PortError`."""
+        row = self._port_row(port)
+        if self.ports[row].tx is None:
+            raise PortError(f'port "{port}" has no transmitter')
+        mute = self._muted.get(row)
+        if mute is not None and mute.tx:
+            raise PortError(f'port "{port}" is muted and cannot be keyed')
+        self._by_hand[row] = self._now + TICK_SAMPLES + samples
+
+    def unkey(self, port: str) -> bool:
+        """Take the hand off a transmitter; returns whether it was keyed by hand. Raises `PortError`."""
+        return self._by_hand.pop(self._port_row(port), None) is not None
+
+    def keying(self, port: str) -> list[str]:
+        """The patches that keep a port on the air."""
+        row = self._port_row(port)
+        return [line.patch.name for line in self._lines.values() if row in line.keying]
+
+    def lag(self, talker: str, listener: str) -> int | None:
+        """How old what `listener` is sent of `talker` is now, in samples since it was on the air; None in silence."""
+        rows = self._port_row(talker), self._port_row(listener)
+        for line in self._lines.values():
+            for group in line.groups:
+                if group.voice.port == rows[0] and rows[1] in group.rows and group.launch <= self._now:
+                    return self._now + TICK_SAMPLES - group.playout.position
+        return None
+
+    def _port_row(self, name: str) -> int:
+        if name not in self._row:
+            raise PortError(f'there is no port "{name}"{did_you_mean(name, self._row)}')
+        return self._row[name]
 
     def holder(self, name: str) -> str | None:
         """The port that is heard in a patch now. Raises `PatchError`."""
@@ -291,7 +350,8 @@ class Matrix:
             return "encrypted"
         if not member.talks:
             return "only hears in this patch"
-        if member.muted:
+        mute = self._muted.get(voice.port)
+        if member.muted or (mute is not None and mute.rx):
             return "muted"
         if line.voice is voice:
             return None
@@ -343,7 +403,7 @@ class Matrix:
         """Who is to hear a voice, with which gain."""
         talker = self.ports[voice.port].name
         gains = {self._row[m]: line.patch.gain(talker, m) for m in line.patch.members}
-        return {row: gain for row, gain in gains.items() if gain != 0.0 and self.ports[row].tx is not None}
+        return {row: gain for row, gain in gains.items() if gain != 0.0 and self._sends(row)}
 
     def _ready(self, row: int, voice: _Voice, start: int) -> int:
         """Bridge time from which a port that is keyed now carries a voice from `start` on without a break."""
@@ -391,7 +451,12 @@ class Matrix:
 
     def _hears(self, line: _Line, row: int) -> bool:
         member = line.patch.members.get(self.ports[row].name)
-        return member is not None and member.hears
+        return member is not None and member.hears and self._sends(row)
+
+    def _sends(self, row: int) -> bool:
+        """Whether a port has a transmitter that is not cut off."""
+        mute = self._muted.get(row)
+        return self.ports[row].tx is not None and not (mute is not None and mute.tx)
 
     def _play(self, line: _Line, on_air: set[int]) -> None:
         """Add what a patch carries to the frames of those who hear it."""
@@ -434,13 +499,15 @@ class Matrix:
 
     def _transmit(self, on_air: set[int]) -> None:
         """Hand out the frames, and key and unkey."""
+        self._by_hand = {row: until for row, until in self._by_hand.items() if until > self._now}
+        on_air |= self._by_hand.keys()
         for row, tx in self._sending:
             wanted = row in on_air
             since = self._keyed_since[row]
             if since is None and wanted:
                 self._keyed_since[row] = self._now
                 self._tell_port("port.keyed", row)
-            elif since is not None and not wanted and self._now - since < self._min_key(row):
+            elif since is not None and not wanted and self._sends(row) and self._now - since < self._min_key(row):
                 wanted = True
             elif since is not None and not wanted:
                 self._keyed_since[row] = None
@@ -486,6 +553,8 @@ class Matrix:
         told: Event = {"t_s": self._now / AUDIO_RATE, "event": event, "port": self.ports[row].name}
         if by:
             told["patches"] = by
+        if row in self._by_hand:
+            told["by_hand"] = True
         self._sink({**told, **fields})
 
 

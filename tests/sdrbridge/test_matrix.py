@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sdrbridge.errors import PatchError
+from sdrbridge.errors import PatchError, PortError
 from sdrbridge.graph import Cable
-from sdrbridge.matrix import Event, Matrix
+from sdrbridge.matrix import Event, Matrix, PortMute
 from sdrbridge.patch import Member, Patch, Rules
 from sdrbridge.port import Loopback, Port
 from sdrbridge.transmission import Facts
@@ -351,3 +351,56 @@ def test_the_result_does_not_depend_on_the_order_in_which_patches_were_built() -
         return [b.sent(n).tolist() for n in "ABC"] + [[float(str(e["t_s"])) for e in b.events]]
 
     assert heard("ABC") == heard("CBA") == heard("BCA")
+
+
+def test_a_port_that_is_cut_off_neither_talks_nor_transmits_in_any_patch() -> None:
+    rules = Rules(hang=800, min_key=8000)
+    b = Bridge("ABC", Patch("p", members("A", "B", "C"), rules=rules))
+    b.loops["A"].say(0, noise(16000, 1))
+    b.run(3200)
+    assert b.matrix.keyed("B")
+    b.matrix.mute_port("B", rx=False, tx=True)
+    b.run(3360 + TICK)
+    # Faded out in 5 ms; a shortest key time does not hold what is cut off.
+    assert not b.sent("B")[3200 + 40 :].any()
+    assert not b.matrix.keyed("B") and b.matrix.keyed("C")
+    b.matrix.mute_port("A", rx=True, tx=False)
+    assert b.matrix.muted == {"B": PortMute(tx=True), "A": PortMute(rx=True)}
+    b.run(6400)
+    assert not b.sent("C")[3360 + TICK + 40 :].any()
+    assert [e["reason"] for e in b.told("floor.refused")] == ["muted"]
+    b.matrix.mute_port("A", rx=False, tx=False)
+    b.run(9600)
+    assert b.sent("C")[-160:].any() and not b.sent("B")[6400:].any()
+
+
+def test_a_transmitter_is_keyed_by_hand_for_a_bounded_time() -> None:
+    b = Bridge("AB", Patch("p", members("A", "B")))
+    b.run(1600)
+    b.matrix.key("B", 3200)
+    b.run(16000)
+    assert b.loops["B"].keyed.intervals == [(1600, 4800)]
+    assert not b.sent("B").any()
+    assert [e.get("by_hand") for e in b.told("port.keyed")] == [True]
+    b.matrix.key("B", 3200)
+    b.run(16160)
+    assert b.matrix.unkey("B") and not b.matrix.unkey("B")
+    b.run(16320)
+    assert not b.matrix.keyed("B")
+    with pytest.raises(PortError, match=r'did you mean "B"'):
+        b.matrix.key("b", 3200)
+    b.matrix.mute_port("B", rx=False, tx=True)
+    with pytest.raises(PortError, match="muted"):
+        b.matrix.key("B", 3200)
+
+
+def test_the_lag_of_a_path_is_what_is_heard() -> None:
+    b = Bridge("AB", Patch("p", members("A", "B")))
+    said = noise(16000, 1)
+    b.loops["A"].say(0, said)
+    b.run(8000)
+    lag = b.matrix.lag("A", "B")
+    assert lag is not None
+    assert b.sent("B")[-1] == said[8000 - 1 - lag]
+    assert b.matrix.keying("B") == ["p"]
+    assert b.matrix.lag("B", "A") is None
