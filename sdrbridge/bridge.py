@@ -29,6 +29,13 @@ class TunerLine:
     receiver: Receiver | DiscriminatorReceiver
     ports: list[ReceivePort]
 
+    def advance(self, now: int) -> None:
+        """Let the channels act on what is known by `now`, and the banks release the speech of those that are open."""
+        for port in self.ports:
+            port.decide(now)
+        for bank in self.receiver.banks:
+            bank.advance(now)
+
     def deliver(self, found: Sequence[Found]) -> None:
         """Hand the detectors' signals to the channels."""
         for item in found:
@@ -51,33 +58,16 @@ class Bridge:
         on_over: Callable[[Transmission], None],
     ) -> None:
         self.site = site
-        self._on_over = on_over
-        self.tuners = [self._line(tuner, infos[tuner.name], sink) for tuner in site.tuners]
+        self.tuners = [
+            make_line(tuner, site.channels_of(tuner.name), infos[tuner.name], site.extra_ctcss_hz, sink, on_over)
+            for tuner in site.tuners
+        ]
         by_name = {port.name: port for line in self.tuners for port in line.ports}
         self.receive = [by_name[channel.name] for channel in site.channels]
         ports = make_ports(site, by_name, {name: (None, tx) for name, tx in transmit.items()})
         self._transmit = tuple(transmit)
         self.matrix = Matrix(ports, [Patch.from_config(patch) for patch in site.patches], sink)
         self._banks = [bank for line in self.tuners for bank in line.receiver.banks]
-
-    def _line(self, tuner: TunerConfig, info: SourceInfo, sink: Sink) -> TunerLine:
-        channels = self.site.channels_of(tuner.name)
-        receiver = self._receiver(tuner, info, channels)
-        ports = []
-        for position, channel in enumerate(channels):
-            bank, row = receiver.place(position)
-            rules = Channel(channel, sink)
-            ports.append(ReceivePort(rules, bank.speech[row], _frequency(channel, info), self._on_over))
-        return TunerLine(tuner, info, receiver, ports)
-
-    def _receiver(
-        self, tuner: TunerConfig, info: SourceInfo, channels: Sequence[ChannelConfig]
-    ) -> Receiver | DiscriminatorReceiver:
-        extra = self.site.extra_ctcss_hz
-        if info.kind == "discriminator":
-            return DiscriminatorReceiver(tuner.name, info.rate, channels[0].preset, tuner.full_scale_hz, extra)
-        tuned = [Tuned(c.preset, float(c.offset_from(info.center_hz)), c.squelch.snr_db) for c in channels]
-        return Receiver(info.rate, tuned, extra)
 
     def tick(self, now: int) -> None:
         """Act on what is known by `now` (samples of 8 kHz) and play the tick that begins there."""
@@ -91,6 +81,29 @@ class Bridge:
     def busy(self) -> bool:
         """Whether somebody is still heard or a transmitter is keyed."""
         return any(port.over for port in self.receive) or any(self.matrix.keyed(name) for name in self._transmit)
+
+
+def make_line(
+    tuner: TunerConfig,
+    channels: Sequence[ChannelConfig],
+    info: SourceInfo,
+    extra_ctcss_hz: Sequence[float],
+    sink: Sink,
+    on_over: Callable[[Transmission], None],
+) -> TunerLine:
+    """A tuner with its receiver and its channels. Arguments are as those of `Bridge`."""
+    receiver: Receiver | DiscriminatorReceiver
+    if info.kind == "discriminator":
+        preset = channels[0].preset
+        receiver = DiscriminatorReceiver(tuner.name, info.rate, preset, tuner.full_scale_hz, extra_ctcss_hz)
+    else:
+        tuned = [Tuned(c.preset, float(c.offset_from(info.center_hz)), c.squelch.snr_db) for c in channels]
+        receiver = Receiver(info.rate, tuned, extra_ctcss_hz)
+    ports = []
+    for position, channel in enumerate(channels):
+        bank, row = receiver.place(position)
+        ports.append(ReceivePort(Channel(channel, sink), bank.speech[row], _frequency(channel, info), on_over))
+    return TunerLine(tuner, info, receiver, ports)
 
 
 def make_ports(
