@@ -3,6 +3,7 @@
     SdrBridgeError (Exception)
     ├── ConfigError     a site file that cannot be used; holds every problem found, not only the first
     ├── EngineError     a running bridge that cannot take what was asked
+    ├── JournalError    a journal that cannot be written or read
     ├── PatchError      a patch that cannot be made or changed
     ├── PortError       a port that cannot do what was asked
     └── ReplayError     a replay that could not be carried through
@@ -32,6 +33,8 @@ class ConfigError(SdrBridgeError):
 
 class EngineError(SdrBridgeError):
     """A running bridge that cannot take what was asked."""
+class JournalError(SdrBridgeError):
+    """A journal that cannot be written or read."""
 
 
 class PatchError(SdrBridgeError):
