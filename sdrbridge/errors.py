@@ -33,6 +33,8 @@ class ConfigError(SdrBridgeError):
 
 class EngineError(SdrBridgeError):
     """A running bridge that cannot take what was asked."""
+
+
 class JournalError(SdrBridgeError):
     """A journal that cannot be written or read."""
 
