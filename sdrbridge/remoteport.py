@@ -1,0 +1,223 @@
+"""The channels of a tuner as the daemon sees them: receive ports that are fed by a worker's messages.
+
+    worker ─Begin · Audio · Known · End · Told─▶ RemoteTuner.take ─▶ RemotePort (an RxPort) ─▶ Matrix
+
+A tuner counts its own samples, since its own start. Each over gets a place in bridge time when it begins: the tuner's
+newest sample is put to the present, as the least delayed beat of the last seconds shows it. Inside an over nothing is
+moved, so its speech stays whole; what the two clocks drift apart while it lasts is taken up by the playout's reserve
+and the speaker's pauses, and the next over is placed anew.
+
+Overs get their number here, because a worker that was started again begins to count at one.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsp.blocks import AUDIO_RATE
+from sdrbridge.transmission import Facts, Transmission
+from sdrbridge.wire import Audio, Beat, Begin, End, Hello, Known, Message, Told
+
+KEPT = 1 << 15
+"""Samples of speech kept for the matrix and the recorder: four seconds."""
+
+BEATS = 200
+"""Beats (two seconds) over which the least delayed one says where the tuner is in bridge time."""
+
+_TIMES = ("t_s", "at_s", "start_s", "end_s")
+"""Fields of a worker's event that are tuner time."""
+
+Event = dict[str, object]
+
+
+class RemotePort:
+    """One channel. on_over: told of each over when it begins."""
+
+    def __init__(self, name: str, on_over: Callable[[Transmission], None] | None = None) -> None:
+        self.name = name
+        self.over: Transmission | None = None
+        """The over that comes in; None between two."""
+        self._on_over = on_over
+        self._begun: list[Transmission] = []
+        self._ring = np.zeros(KEPT, np.float32)
+        self._end = 0
+        self.count = 0
+        """Overs so far."""
+        self.gaps = 0
+        """Times speech was missing between two messages."""
+
+    def advance(self, now: int) -> None:
+        """Nothing: messages were taken before the matrix asks."""
+
+    def begun(self) -> Sequence[Transmission]:
+        """Overs that began since the last call, oldest first."""
+        begun, self._begun = self._begun, []
+        return begun
+
+    def available(self) -> int:
+        """Index of the sample after the last one that came."""
+        return self._end
+
+    def read(self, start: int, n: int) -> NDArray[np.float32]:
+        """Samples start … start+n, (n,) float32; zeros where samples were lost or have not come."""
+        out: NDArray[np.float32] = self._ring[np.arange(start, start + n) & (KEPT - 1)]
+        if start + n > self._end:
+            out[max(0, self._end - start) :] = 0.0
+        if start < self._end - KEPT:
+            out[: self._end - KEPT - start] = 0.0
+        return out
+
+    def begin(self, start: int, facts: Facts) -> Transmission:
+        """An over begins at `start`, or where the one before has ended."""
+        self.close("the next over began")
+        self.count += 1
+        start = max(start, self._end)
+        self._end = start
+        self.over = Transmission.begin(self.name, self.count, start)
+        self.over.facts = facts
+        self._begun.append(self.over)
+        if self._on_over is not None:
+            self._on_over(self.over)
+        return self.over
+
+    def hear(self, index: int, samples: NDArray[np.float32]) -> None:
+        """Speech from `index` on. What is missing before it becomes silence; what was there already is left out."""
+        if self.over is None:
+            return
+        if index > self._end:
+            self.gaps += 1
+            self._put(np.zeros(min(index - self._end, KEPT), np.float32), index)
+        self._put(samples[max(0, self._end - index) :], index + len(samples))
+
+    def _put(self, samples: NDArray[np.float32], end: int) -> None:
+        if len(samples):
+            samples = samples[-KEPT:]
+            self._ring[np.arange(end - len(samples), end) & (KEPT - 1)] = samples
+        self._end = max(self._end, end)
+
+    def close(self, reason: str, end: int | None = None, on_air_end: int | None = None) -> Transmission | None:
+        """The over ends; at what has come, if nothing else is known. Returns the over, if there was one."""
+        over, self.over = self.over, None
+        if over is None:
+            return None
+        over.end = self._end if end is None else max(end, self._end)
+        over.on_air_end = over.end if on_air_end is None else max(on_air_end, over.start)
+        if over.end > self._end:
+            self._put(np.zeros(min(over.end - self._end, KEPT), np.float32), over.end)
+        return over
+
+
+@dataclass(slots=True)
+class _Placed:
+    """An over that comes in: its name at the worker, and what is added to tuner time to get bridge time."""
+
+    theirs: str
+    over: Transmission
+    offset: int
+
+
+class RemoteTuner:
+    """All channels of one tuner, whichever worker serves it. sink: told of what the worker tells, in bridge time."""
+
+    def __init__(
+        self,
+        name: str,
+        channels: Iterable[str],
+        sink: Callable[[Event], None],
+        on_over: Callable[[Transmission], None] | None = None,
+    ) -> None:
+        self.name = name
+        self.ports = {channel: RemotePort(channel, on_over) for channel in channels}
+        self.hello: Hello | None = None
+        self.beat: Beat | None = None
+        self.strangers = 0
+        """Messages about channels or overs that are not known."""
+        self._sink = sink
+        self._placed: dict[str, _Placed] = {}
+        self._names: dict[str, str] = {}
+        self._offsets: deque[int] = deque(maxlen=BEATS)
+
+    @property
+    def offset(self) -> int:
+        """What is added to tuner time to get bridge time, for an over that begins now."""
+        return min(self._offsets, default=0)
+
+    def take(self, messages: Iterable[Message], now: int) -> None:
+        """Take what arrived before the tick of `now`."""
+        messages = list(messages)
+        for message in messages:
+            # First the time: it belongs to all that came with it.
+            if isinstance(message, Beat):
+                self.beat = message
+                self._offsets.append(now - message.time)
+        for message in messages:
+            if isinstance(message, Hello):
+                self.hello = message
+            elif isinstance(message, Told):
+                self._tell(message.event)
+            elif isinstance(message, Begin | Known | Audio | End):
+                self._about_over(message)
+
+    def _about_over(self, message: Begin | Known | Audio | End) -> None:
+        port = self.ports.get(message.channel)
+        if port is None:
+            self.strangers += 1
+            return
+        if isinstance(message, Begin):
+            offset = self.offset
+            over = port.begin(message.start + offset, _facts(message.facts))
+            # Where it had to give way to the one before, all of it is moved.
+            self._placed[message.channel] = _Placed(message.over, over, over.start - message.start)
+            self._names[message.over] = over.id
+            while len(self._names) > 4 * len(self.ports):
+                del self._names[next(iter(self._names))]
+            return
+        placed = self._placed.get(message.channel)
+        if placed is None or (not isinstance(message, Audio) and placed.theirs != message.over):
+            self.strangers += 1
+            return
+        if isinstance(message, Audio):
+            port.hear(message.index + placed.offset, message.array())
+            return
+        _update(placed.over.facts, message.facts)
+        if isinstance(message, End):
+            port.close("", message.end + placed.offset, message.on_air_end + placed.offset)
+            del self._placed[message.channel]
+
+    def _tell(self, event: Event) -> None:
+        channel = str(event.get("channel", ""))
+        placed = self._placed.get(channel)
+        offset = self.offset if placed is None else placed.offset
+        moved = dict(event)
+        for key in _TIMES:
+            value = moved.get(key)
+            if isinstance(value, int | float):
+                moved[key] = round(value + offset / AUDIO_RATE, 6)
+        if "over" in moved:
+            moved["over"] = self._names.get(str(moved["over"]), moved["over"])
+        self._sink(moved)
+
+    def lost(self, now: int, reason: str) -> None:
+        """The worker is gone: what it had open ends where it is."""
+        for port in self.ports.values():
+            over = port.close(reason)
+            if over is not None:
+                times = {"t_s": now / AUDIO_RATE, "event": "over.close", "channel": port.name, "over": over.id}
+                self._sink({**times, "end_s": (over.end or 0) / AUDIO_RATE, "reason": reason})
+        self._placed.clear()
+        self._offsets.clear()
+        self.hello = self.beat = None
+
+
+def _facts(facts: Facts) -> Facts:
+    fresh = Facts()
+    _update(fresh, facts)
+    return fresh
+
+
+def _update(facts: Facts, known: Facts) -> None:
+    for item in fields(Facts):
+        setattr(facts, item.name, getattr(known, item.name))
