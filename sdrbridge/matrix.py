@@ -532,7 +532,7 @@ class Matrix:
                 for line in self._lines.values()
             )
             if not needed:
-                del self._voices[over]
+                self._tell_done(self._voices.pop(over).over)
                 for line in self._lines.values():
                     line.silenced.pop(over, None)
                     line.admitted.pop(over, None)
@@ -547,6 +547,12 @@ class Matrix:
         elif port:
             told["port"] = port
         self._sink({**told, **fields})
+
+    def _tell_done(self, over: Transmission) -> None:
+        """Nobody will hear more of it: who did, and everything that is known of it."""
+        facts = over.to_dict()
+        told: Event = {"t_s": self._now / AUDIO_RATE, "event": "over.done", "port": over.port, "over": facts.pop("id")}
+        self._sink({**told, **facts})
 
     def _tell_port(self, event: str, row: int, **fields: object) -> None:
         by = [line.patch.name for line in self._lines.values() if row in line.keying]

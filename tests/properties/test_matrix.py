@@ -213,8 +213,9 @@ def test_one_holder_at_most_and_every_over_is_accounted_for(says: list[tuple[str
         elif event["event"] in ("floor.released", "floor.preempted", "floor.timed_out"):
             assert holder == event["over"]
             holder = None
-        if "over" in event:
+        if "over" in event and event["event"] != "over.done":
             outcome[str(event["over"])] = str(event["event"])
     assert holder is None
     assert set(outcome) == set(overs)
+    assert sorted(str(e["over"]) for e in scene.events if e["event"] == "over.done") == sorted(overs)
     assert set(outcome.values()) <= {"floor.released", "floor.gave_up", "floor.timed_out", "floor.preempted"}

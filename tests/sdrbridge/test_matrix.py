@@ -61,6 +61,9 @@ def test_an_over_is_heard_whole_by_the_others_and_by_nobody_else() -> None:
     assert not b.sent("D").any()
     assert over.heard_by == ["B", "C"]
     assert [e["port"] for e in b.told("port.keyed")] == ["B", "C"]
+    (done,) = b.told("over.done")
+    assert (done["over"], done["port"], done["heard_by"]) == (over.id, "A", ["B", "C"])
+    assert (done["start_s"], done["end_s"]) == (1003 / 8000, 6003 / 8000)
 
 
 def test_keyed_from_grant_to_end_of_hang() -> None:
