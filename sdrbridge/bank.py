@@ -18,6 +18,7 @@ from dsp.lookback import LookBack
 from dsp.squelch import CarrierSquelch
 from dsp.tones.ctcss import CtcssDetector
 from dsp.tones.dcs import DcsDetector
+from dsp.tones.subaudible import LowRows, SubaudibleFilter
 from dsp.voice import VoiceFilter
 from sdrbridge.channel import LOOK_AHEAD, Signal
 from sdrbridge.speech import Speech
@@ -76,9 +77,9 @@ class Demodulator(Protocol[_RowsIn]):
 
 
 class ToneDetector(Protocol):
-    """Rows of FM deviation in, events out."""
+    """Rows of FM deviation below the speech in, events out."""
 
-    def process(self, block: RowBlock) -> list[RowEvent]:
+    def detect(self, low: LowRows) -> list[RowEvent]:
         """See `dsp.tones`."""
         ...
 
@@ -102,6 +103,7 @@ class Bank(Generic[Rows]):
         self.squelch: Squelch[Rows] = squelch
         self.demodulator: Demodulator[Rows] = demodulator
         self.tones = tuple(tones)
+        self._subaudible = SubaudibleFilter(len(members), rate) if tones else None
         self.voice = voice
         self.lookback = LookBack(len(members), int(LOOK_BACK_S * AUDIO_RATE))
         self.speech = [Speech(self.lookback, row) for row in range(len(members))]
@@ -113,8 +115,10 @@ class Bank(Generic[Rows]):
         """Take rows; returns what the detectors found."""
         found = [self._found(event, 0) for event in self.squelch.process(baseband)]
         audio = self.demodulator.process(baseband)
-        for detector in self.tones:
-            found += [self._found(event, self.demodulator.delay) for event in detector.process(audio)]
+        if self._subaudible is not None:
+            low = self._subaudible.process(audio)
+            for detector in self.tones:
+                found += [self._found(event, self.demodulator.delay) for event in detector.detect(low)]
         self.lookback.write(self.voice.process(audio))
         return found
 

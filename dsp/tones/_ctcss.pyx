@@ -1,14 +1,11 @@
-"""Loops of `dsp.tones.ctcss`: decimate, correlate with every tone, decide. The method is told in the face."""
+"""Loops of `dsp.tones.ctcss`: correlate with every tone, decide. The method is told in the face."""
 
 cimport cython
 from libc.math cimport M_PI, atan2, cos, fabs, floor, sin, sqrt
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t, int64_t
-from libc.string cimport memmove
 
 cdef extern from "_lanes.h" nogil:
-    void take(const float* x, float* out, ptrdiff_t n, float limit)
-    void decimate(const float* x, const float* taps, ptrdiff_t n, ptrdiff_t step, int outputs, float* y)
     void correlate(const float* y, int samples, const float* ref_re, const float* ref_im, const float* turn_re,
                    const float* turn_im, ptrdiff_t tones, float* out_re, float* out_im)
     void ring_sum(const float* ring, int size, int last, int count, ptrdiff_t tones, float* sum)
@@ -42,12 +39,11 @@ cdef class CtcssBank:
     """State of all rows. See `dsp.tones.ctcss.CtcssDetector`."""
 
     cdef readonly int rows
-    cdef int tones, known, width, factor, fill
+    cdef int tones, known, width, factor
     cdef int64_t start, count
-    cdef float limit
     cdef double ratio, coherence, least, most
-    cdef float[::1] taps, power
-    cdef float[:, ::1] ref_re, ref_im, line, sums, turn_re, turn_im, dc_re, dc_im
+    cdef float[::1] power
+    cdef float[:, ::1] ref_re, ref_im, sums, turn_re, turn_im, dc_re, dc_im
     cdef float[:, :, ::1] window_re, window_im
     cdef float[:, ::1] sum_re, sum_im, short_sum
     cdef float[:, :, ::1] ring_re, ring_im
@@ -60,18 +56,16 @@ cdef class CtcssBank:
 
     def __init__(self, int rows, int factor, int tones, arrays, limits):
         self.rows, self.factor, self.tones = rows, factor, tones
-        self.limit, self.ratio, self.coherence, self.least, self.most = limits
+        self.ratio, self.coherence, self.least, self.most = limits
         for name, value in arrays.items():
             self._bind(name, value)
         self.width = self.ref_re.shape[1]
         self.known = self.hz.shape[0]
 
     cdef _bind(self, str name, value):
-        if name == "taps": self.taps = value
-        elif name == "power": self.power = value
+        if name == "power": self.power = value
         elif name == "ref_re": self.ref_re = value
         elif name == "ref_im": self.ref_im = value
-        elif name == "line": self.line = value
         elif name == "sums": self.sums = value
         elif name == "turn_re": self.turn_re = value
         elif name == "turn_im": self.turn_im = value
@@ -114,38 +108,25 @@ cdef class CtcssBank:
     def begin(self, int64_t index):
         """Start a stretch of samples without a gap at `index`; what the rows are locked to stays."""
         cdef int r
-        self.start, self.count, self.fill = index, 0, 0
+        self.start, self.count = index, 0
         for r in range(self.rows):
             self.valid[r] = 0
             self.anchored[r] = 0
             self.turned[r] = 0
             self.seen_at[r] = -2
 
-    def process(self, const float[:, ::1] x, ptrdiff_t at, ptrdiff_t n):
-        """Take x[:, at : at + n], at most FRAMES_PER_CALL sub-blocks; returns the number of events written."""
-        cdef int span = FRAME * self.factor, r, fill, frames
-        cdef int64_t count
-        cdef ptrdiff_t done, part
+    def process(self, const float[:, ::1] y, ptrdiff_t at, int frames):
+        """Take y[:, at : at + 8 · frames] at 1 kHz, at most FRAMES_PER_CALL frames; returns the number of events written."""
+        cdef int r, f
         self.found = 0
-        if n <= 0 or self.rows == 0:
+        if frames <= 0 or self.rows == 0:
             return 0
         with nogil:
-            frames = <int>((self.fill + n) // span)
             self._turns(frames)
             for r in range(self.rows):
-                fill, count, done = self.fill, self.count, 0
-                while done < n:
-                    part = span - fill if span - fill < n - done else n - done
-                    take(&x[r, at + done], &self.line[r, span + fill], part, self.limit)
-                    fill += <int>part
-                    done += part
-                    if fill == span:
-                        self._frame(r, count)
-                        memmove(&self.line[r, 0], &self.line[r, span], span * sizeof(float))
-                        count += 1
-                        fill = 0
+                for f in range(frames):
+                    self._frame(r, self.count + f, &y[r, at + f * FRAME])
             self.count += frames
-            self.fill = <int>((self.fill + n) % span)
         return self.found
 
     cdef void _turns(self, int frames) noexcept nogil:
@@ -232,15 +213,9 @@ cdef class CtcssBank:
             others += self.power[j]
         return self.power[k] * n / others if others > 0 else 0
 
-    cdef void _frame(self, int r, int64_t frame) noexcept nogil:
-        cdef float y[FRAME]
-        cdef int j, span = FRAME * self.factor, slot = <int>(frame % RING), turn = <int>(frame % TURNS)
+    cdef void _frame(self, int r, int64_t frame, const float* y) noexcept nogil:
+        cdef int j, slot = <int>(frame % RING), turn = <int>(frame % TURNS)
         cdef float total = 0
-        if self.valid[r] == 0:
-            # no step where the samples begin: as if the first had been there always
-            for j in range(span):
-                self.line[r, j] = self.line[r, span]
-        decimate(&self.line[r, self.factor], &self.taps[0], span, self.factor, FRAME, y)
         for j in range(FRAME):
             total += y[j]
         self.sums[r, slot] = total

@@ -1,14 +1,9 @@
-"""Loops of `dsp.tones.dcs`: decimate, soft bits at four phases, words, the turn-off tone. The method is told in the face."""
+"""Loops of `dsp.tones.dcs`: soft bits at four phases, words, the turn-off tone. The method is told in the face."""
 
 cimport cython
 from libc.math cimport M_PI, atan2, cos, fabs, floor, sin, sqrt
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int16_t, int32_t, int64_t, uint16_t, uint32_t
-from libc.string cimport memmove
-
-cdef extern from "_lanes.h" nogil:
-    void take(const float* x, float* out, ptrdiff_t n, float limit)
-    void decimate(const float* x, const float* taps, ptrdiff_t n, ptrdiff_t step, int outputs, float* y)
 
 cdef extern from "tones/_dcs.h" nogil:
     int32_t slice(const float* v, float two_levels, float least)
@@ -37,11 +32,8 @@ cdef class DcsBank:
     """State of all rows. See `dsp.tones.dcs.DcsDetector`."""
 
     cdef readonly int rows
-    cdef int factor, fill
+    cdef int factor
     cdef int64_t start, count
-    cdef float limit
-    cdef float[::1] taps
-    cdef float[:, ::1] line
     cdef float[:, :, ::1] soft
     cdef double[:, ::1] sums, tone_re, tone_im, tone_sum, tone_square, dc_re, dc_im
     cdef double[8][2] wave
@@ -55,9 +47,9 @@ cdef class DcsBank:
     cdef int16_t[::1] classes
     cdef int found
 
-    def __init__(self, int rows, int factor, float limit, arrays, tables):
-        self.rows, self.factor, self.limit = rows, factor, limit
-        (self.line, self.soft, self.sums, self.tone_re, self.tone_im, self.tone_sum, self.tone_square, self.dc_re,
+    def __init__(self, int rows, int factor, arrays, tables):
+        self.rows, self.factor = rows, factor
+        (self.soft, self.sums, self.tone_re, self.tone_im, self.tone_sum, self.tone_square, self.dc_re,
          self.dc_im, self.lock,
          self.gate, self.quiet, self.frames, self.amplitude, self.since, self.good, self.ended,
          self.events) = arrays
@@ -68,12 +60,12 @@ cdef class DcsBank:
             self.wave[j][1] = sin(2 * M_PI * TURN_OFF * 0.001 * j)
             self.dc[0] += self.wave[j][0]
             self.dc[1] -= self.wave[j][1]
-        self.taps, self.parity, self.errors, self.classes = tables
+        self.parity, self.errors, self.classes = tables
 
     def begin(self, int64_t index):
         """Start a stretch of samples without a gap at `index`; what the rows are locked to stays."""
         cdef int r
-        self.start, self.count, self.fill = index, 0, 0
+        self.start, self.count = index, 0
         for r in range(self.rows):
             self.frames[r] = 0
             self.since[r] = 0
@@ -86,29 +78,17 @@ cdef class DcsBank:
         """Forget what has come in on one row."""
         self.since[r] = self._clock(self.count) + PHASES
 
-    def process(self, const float[:, ::1] x, ptrdiff_t at, ptrdiff_t n):
-        """Take x[:, at : at + n], at most FRAMES_PER_CALL frames; returns the number of events written."""
-        cdef int span = FRAME * self.factor, r, fill
-        cdef int64_t count
-        cdef ptrdiff_t done, part
+    def process(self, const float[:, ::1] y, ptrdiff_t at, int frames):
+        """Take y[:, at : at + 8 · frames] at 1 kHz, at most FRAMES_PER_CALL frames; returns the number of events written."""
+        cdef int r, f
         self.found = 0
-        if n <= 0 or self.rows == 0:
+        if frames <= 0 or self.rows == 0:
             return 0
         with nogil:
             for r in range(self.rows):
-                fill, count, done = self.fill, self.count, 0
-                while done < n:
-                    part = span - fill if span - fill < n - done else n - done
-                    take(&x[r, at + done], &self.line[r, span + fill], part, self.limit)
-                    fill += <int>part
-                    done += part
-                    if fill == span:
-                        self._frame(r, count)
-                        memmove(&self.line[r, 0], &self.line[r, span], span * sizeof(float))
-                        count += 1
-                        fill = 0
-            self.count += (self.fill + n) // span
-            self.fill = <int>((self.fill + n) % span)
+                for f in range(frames):
+                    self._frame(r, self.count + f, &y[r, at + f * FRAME])
+            self.count += frames
         return self.found
 
     cdef inline int64_t _clock(self, int64_t frame) noexcept nogil:
@@ -142,16 +122,11 @@ cdef class DcsBank:
             return low
         return low + part * (self.sums[r, (whole + 1) % SUMS] - low)
 
-    cdef void _frame(self, int r, int64_t frame) noexcept nogil:
-        cdef float y[FRAME]
-        cdef int j, span = FRAME * self.factor, slot = <int>(frame % (2 * HALF)), p
+    cdef void _frame(self, int r, int64_t frame, const float* y) noexcept nogil:
+        cdef int j, slot = <int>(frame % (2 * HALF)), p
         cdef int64_t first, last, g, k, at = frame * FRAME
         cdef double total, t, angle, c, s, re = 0, im = 0, ones = 0, squares = 0
         cdef float v
-        if self.frames[r] == 0:
-            for j in range(span):
-                self.line[r, j] = self.line[r, span]
-        decimate(&self.line[r, self.factor], &self.taps[0], span, self.factor, FRAME, y)
         total = self.sums[r, at % SUMS]
         for j in range(FRAME):
             total += y[j]

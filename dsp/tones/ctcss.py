@@ -2,7 +2,7 @@
 
 In: RowBlock (rows, n) float32, FM deviation in hertz, before any de-emphasis. Out: events. Per row:
 
-    deviation, held within ±6 kHz ── low-pass 330 Hz ──▶ 1 kHz ── sub-blocks of 8 ms ──▶ correlator of every tone
+    deviation ── `dsp.tones.subaudible` ──▶ 1 kHz ── sub-blocks of 8 ms ──▶ correlator of every tone
 
 and after each sub-block, over the last 128 ms with the mean (a mistuned carrier) taken off, the tone with the most
 power is believed when all of these hold, twice running:
@@ -32,26 +32,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp.blocks import RowBlock
-from dsp.design import lowpass, response
-from dsp.errors import RangeError, RateError, ShapeError
+from dsp.design import response
+from dsp.errors import RangeError
 from dsp.events import EventKind, RowEvent
 from dsp.tones._ctcss import FRAMES_PER_CALL, CtcssBank
+from dsp.tones.subaudible import FRAME, SHORT_GAP_S, LowRows, SubaudibleFilter, decimator
 from dsp.tones.tables import CTCSS_HZ
 
 PROBES_HZ = (20.0, 26.0, 32.0, 38.0, 44.0, 50.0, 56.0)
 """Below the tones: never one themselves, but where a DCS code has half of its lines."""
 
-FRAME = 8
 WINDOW = 16
 RING = 32
 TURNS = 64
 LANES = 16
-LIMIT_HZ = 6000.0
 STANDS_OUT = 32.0
 COHERENCE = 0.9
 LEAST_HZ = 100.0
 MOST_HZ = 1500.0
-SHORT_GAP_S = 0.1
 
 _KINDS = (EventKind.CTCSS, EventKind.CTCSS_LOST, EventKind.REVERSE_BURST)
 
@@ -66,12 +64,6 @@ def tolerances(tones_hz: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.minimum(0.005 * tones_hz + 0.35, 0.42 * np.minimum(gap[:-1], gap[1:])))
 
 
-def decimator(rate: int) -> NDArray[np.float64]:
-    """Low-pass to 1 kHz: rate/125 taps, the first (oldest) zero, so that the delay is rate/250 − 1 samples."""
-    length = 8 * (rate // 1000)
-    return np.concatenate([[0.0], lowpass(330.0, rate, length - 1, 60.0)])
-
-
 class CtcssDetector:
     """Finds CTCSS on every row.
 
@@ -84,10 +76,6 @@ class CtcssDetector:
     """
 
     def __init__(self, rows: int, rate: int = 24_000, extra_hz: Sequence[float] = ()) -> None:
-        if rows < 0:
-            raise RangeError(f"rows = {rows}: cannot be negative")
-        if rate < 8000 or rate % 2000:
-            raise RateError(f"rate = {rate}: CTCSS needs an even multiple of 1000 from 8000, e.g. 24000")
         for tone in extra_hz:
             if not 60.0 <= tone <= 260.0:
                 raise RangeError(f"tone = {tone:g} Hz is outside 60 … 260 Hz")
@@ -99,11 +87,13 @@ class CtcssDetector:
                 )
         self.rows = rows
         self.rate = rate
+        self._front = SubaudibleFilter(rows, rate)
         self.reset()
 
     def reset(self) -> None:
         """Back to the constructed state."""
-        factor, rows = self.rate // 1000, self.rows
+        rows = self.rows
+        self._front.reset()
         hz = np.array(self.tones_hz)
         near_from = np.searchsorted(hz, hz - 10.0, "left").astype(np.int32)
         near_to = np.searchsorted(hz, hz + 10.0, "right").astype(np.int32)
@@ -116,12 +106,10 @@ class CtcssDetector:
         reference[:, :count] = np.exp(-2j * np.pi * hz * t[:, None])
         base = reference[:, :count].sum(axis=0)
         image = np.exp(-4j * np.pi * hz * t[:, None]).sum(axis=0)
-        taps = decimator(self.rate)
         self._lock = np.full(rows, -1, np.int32)
         self._gate = np.ones(rows, np.int32)
         self._amplitude = np.zeros(rows)
         self._per_row: dict[str, NDArray[np.generic]] = {
-            "line": np.zeros((rows, 2 * FRAME * factor), np.float32),
             "sums": np.zeros((rows, RING), np.float32),
             "ring_re": np.zeros((rows, RING, width), np.float32),
             "ring_im": np.zeros((rows, RING, width), np.float32),
@@ -144,13 +132,12 @@ class CtcssDetector:
         self._events = np.zeros((max(1, rows) * 4 * (FRAMES_PER_CALL + 1), 5), np.int64)
         self._bank = CtcssBank(
             rows,
-            factor,
+            self.rate // 1000,
             len(self.tones_hz),
             {
                 **self._per_row,
                 "lock": self._lock,
                 "gate": self._gate,
-                "taps": taps.astype(np.float32),
                 "power": np.zeros(width, np.float32),
                 "ref_re": np.ascontiguousarray(reference.real, np.float32),
                 "ref_im": np.ascontiguousarray(reference.imag, np.float32),
@@ -163,7 +150,7 @@ class CtcssDetector:
                 "short_sum": np.zeros((2, width), np.float32),
                 "hz": hz,
                 "tolerance": tolerance,
-                "gain": np.abs(response(taps[1:], hz, self.rate)),
+                "gain": np.abs(response(decimator(self.rate)[1:], hz, self.rate)),
                 "base_re": np.ascontiguousarray(base.real),
                 "base_im": np.ascontiguousarray(base.imag),
                 "image_re": np.ascontiguousarray(image.real),
@@ -172,14 +159,14 @@ class CtcssDetector:
                 "near_to": near_to,
                 "events": self._events,
             },
-            (LIMIT_HZ, STANDS_OUT, COHERENCE, LEAST_HZ, MOST_HZ),
+            (STANDS_OUT, COHERENCE, LEAST_HZ, MOST_HZ),
         )
         self._end: int | None = None
 
     @property
     def delay(self) -> int:
         """Delay of the low-pass in samples; events carry on-air indices all the same."""
-        return self.rate // 250 - 1
+        return self._front.delay
 
     @property
     def tone_hz(self) -> NDArray[np.float64]:
@@ -199,6 +186,7 @@ class CtcssDetector:
     def reset_row(self, row: int) -> None:
         """Forget one row, without an event; the others are not touched."""
         self._check_row(row)
+        self._front.reset_row(row)
         for state in self._per_row.values():
             state[row] = 0
         self._lock[row] = -1
@@ -207,27 +195,24 @@ class CtcssDetector:
     def process(self, block: RowBlock) -> list[RowEvent]:
         """Take a block; events in the order in which they were decided.
 
-        A gap up to 100 ms keeps what a row is locked to, a longer one loses it where the samples ended.
+        A gap up to 100 ms keeps the tone of a row, a longer one loses it where the samples ended.
         Raises `ShapeError` or `RateError` for a block of another kind.
         """
-        x = block.samples
-        if x.ndim != 2 or x.shape[0] != self.rows or x.dtype != np.float32:
-            raise ShapeError(f"samples are {x.dtype} {x.shape}; this detector takes float32 ({self.rows}, n)")
-        if block.rate != self.rate:
-            raise RateError(f"block rate = {block.rate}; this detector was built for {self.rate}")
-        n = x.shape[1]
-        if n == 0:
+        return self.detect(self._front.process(block))
+
+    def detect(self, low: LowRows) -> list[RowEvent]:
+        """As `process`, from a front end that is shared with other detectors."""
+        if low.index == low.end:
             return []
         events: list[RowEvent] = []
-        if block.index != self._end:
+        if low.index != self._end:
             if self._end is not None:
-                events = self._gap(self._end, block.index)
-            self._bank.begin(block.index)
-        self._end = block.end
-        x = np.ascontiguousarray(x)
-        most = FRAME * self.rate // 1000 * FRAMES_PER_CALL
-        for at in range(0, n, most):
-            found = self._bank.process(x, at, min(most, n - at))
+                events = self._gap(self._end, low.index)
+            self._bank.begin(low.start)
+        self._end = low.end
+        frames = low.samples.shape[1] // FRAME
+        for at in range(0, frames, FRAMES_PER_CALL):
+            found = self._bank.process(low.samples, at * FRAME, min(FRAMES_PER_CALL, frames - at))
             if found:
                 events += self._told(found)
         return events

@@ -11,7 +11,7 @@ and again at 134.4 bit/s without a mark where it begins (TIA-603-E, CDCSS):
 The Golay code is cyclic: the last 23 bits are a code word wherever one cuts, so nothing waits for the beginning, and
 all rotations of a word are one signal with several names (023N is also 340N, 766N and, seen inverted, 047I).
 
-    deviation, within ±6 kHz ── low-pass 330 Hz ──▶ 1 kHz ── mean over a bit, 4 phases of the bit clock ──▶ soft bits
+    deviation ── `dsp.tones.subaudible` ──▶ 1 kHz ── mean over a bit, 4 phases of the bit clock ──▶ soft bits
 
 Each step of each phase slices the last 23 soft bits about the middle of their two levels (the carrier may be off by
 any amount), corrects up to two errors, and if the word belongs to a code in use asks how much of the variance of the
@@ -31,21 +31,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp.blocks import RowBlock
-from dsp.errors import RangeError, RateError, ShapeError
+from dsp.errors import RangeError, ShapeError
 from dsp.events import EventKind, RowEvent
 from dsp.fec import golay
 from dsp.tones._dcs import FRAMES_PER_CALL, DcsBank
-from dsp.tones.ctcss import decimator
+from dsp.tones.subaudible import FRAME, SHORT_GAP_S, LowRows, SubaudibleFilter
 from dsp.tones.tables import DCS_CODES
 
 WORD_BITS = 23
-FRAME = 8
 PHASES = 4
 KEPT = 64
 SUMS = 64
 TURN_OFF_FRAMES = 16
-LIMIT_HZ = 6000.0
-SHORT_GAP_S = 0.1
 _ALL = (1 << WORD_BITS) - 1
 _KINDS = (EventKind.DCS, EventKind.DCS_LOST, EventKind.DCS_TURN_OFF)
 
@@ -109,10 +106,7 @@ class DcsDetector:
     """
 
     def __init__(self, rows: int, rate: int = 24_000, expected: Sequence[str | None] | None = None) -> None:
-        if rows < 0:
-            raise RangeError(f"rows = {rows}: cannot be negative")
-        if rate < 8000 or rate % 2000:
-            raise RateError(f"rate = {rate}: DCS needs an even multiple of 1000 from 8000, e.g. 24000")
+        self._front = SubaudibleFilter(rows, rate)
         if expected is not None and len(expected) != rows:
             raise ShapeError(f"expected has {len(expected)} codes for {rows} rows")
         self.rows = rows
@@ -125,20 +119,18 @@ class DcsDetector:
 
     def reset(self) -> None:
         """Back to the constructed state; what is expected stays."""
-        factor, rows = self.rate // 1000, self.rows
+        rows = self.rows
+        self._front.reset()
         self._lock = np.full(rows, -1, np.int32)
         self._gate = np.ones(rows, np.int32)
         self._amplitude = np.zeros(rows)
-        self._line = np.zeros((rows, 2 * FRAME * factor), np.float32)
         self._quiet = np.zeros(rows, np.int32)
         self._events = np.zeros((max(1, rows) * 4 * (FRAMES_PER_CALL + 1), 5), np.int64)
         self._frames = np.zeros(rows, np.int32)
         self._bank = DcsBank(
             rows,
-            factor,
-            LIMIT_HZ,
+            self.rate // 1000,
             (
-                self._line,
                 np.zeros((rows, PHASES, 2 * KEPT + 1), np.float32),
                 np.zeros((rows, SUMS)),
                 *(np.zeros((rows, TURN_OFF_FRAMES)) for _ in range(6)),
@@ -151,7 +143,6 @@ class DcsDetector:
                 self._events,
             ),
             (
-                decimator(self.rate).astype(np.float32),
                 golay.PARITY,
                 golay.ERRORS,
                 np.frombuffer(bytearray(_classes()[1]), np.int16),
@@ -162,7 +153,7 @@ class DcsDetector:
     @property
     def delay(self) -> int:
         """Delay of the low-pass in samples; events carry on-air indices all the same."""
-        return self.rate // 250 - 1
+        return self._front.delay
 
     @property
     def code(self) -> list[str | None]:
@@ -189,7 +180,7 @@ class DcsDetector:
     def reset_row(self, row: int) -> None:
         """Forget one row, without an event; the others are not touched."""
         self._check_row(row)
-        self._line[row] = 0
+        self._front.reset_row(row)
         self._lock[row] = -1
         self._gate[row] = 1
         self._quiet[row] = 0
@@ -202,24 +193,21 @@ class DcsDetector:
         A gap up to 100 ms keeps the code of a row, a longer one loses it where the samples ended.
         Raises `ShapeError` or `RateError` for a block of another kind.
         """
-        x = block.samples
-        if x.ndim != 2 or x.shape[0] != self.rows or x.dtype != np.float32:
-            raise ShapeError(f"samples are {x.dtype} {x.shape}; this detector takes float32 ({self.rows}, n)")
-        if block.rate != self.rate:
-            raise RateError(f"block rate = {block.rate}; this detector was built for {self.rate}")
-        n = x.shape[1]
-        if n == 0:
+        return self.detect(self._front.process(block))
+
+    def detect(self, low: LowRows) -> list[RowEvent]:
+        """As `process`, from a front end that is shared with other detectors."""
+        if low.index == low.end:
             return []
         events: list[RowEvent] = []
-        if block.index != self._end:
+        if low.index != self._end:
             if self._end is not None:
-                events = self._gap(self._end, block.index)
-            self._bank.begin(block.index)
-        self._end = block.end
-        x = np.ascontiguousarray(x)
-        most = FRAME * self.rate // 1000 * FRAMES_PER_CALL
-        for at in range(0, n, most):
-            found = self._bank.process(x, at, min(most, n - at))
+                events = self._gap(self._end, low.index)
+            self._bank.begin(low.start)
+        self._end = low.end
+        frames = low.samples.shape[1] // FRAME
+        for at in range(0, frames, FRAMES_PER_CALL):
+            found = self._bank.process(low.samples, at * FRAME, min(FRAMES_PER_CALL, frames - at))
             if found:
                 events += self._told(found)
         return events

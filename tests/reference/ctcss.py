@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dsp.tones.ctcss import COHERENCE, LEAST_HZ, LIMIT_HZ, MOST_HZ, PROBES_HZ, STANDS_OUT, decimator, tolerances
+from dsp.tones.ctcss import COHERENCE, LEAST_HZ, MOST_HZ, PROBES_HZ, STANDS_OUT, tolerances
+from dsp.tones.subaudible import FRAME, decimator
 from dsp.tones.tables import CTCSS_HZ
-from tests.reference.subaudible import FRAME, at_1_khz
+from tests.reference.subaudible import at_1_khz
 
 Told = list[tuple[str, int, int, float]]
 HZ = np.array(CTCSS_HZ)
@@ -22,7 +23,7 @@ def _wrap(a: float) -> float:
 class _Row:
     def __init__(self, x: NDArray[np.float32], rate: int) -> None:
         self.factor = rate // 1000
-        self.y = at_1_khz(x, rate, LIMIT_HZ)
+        self.y = at_1_khz(x, rate)
         taps = decimator(rate)
         w = 2 * np.pi * HZ / rate
         self.gain = np.abs(np.exp(-1j * np.outer(w, np.arange(len(taps)))) @ taps)

@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from dsp.tones.dcs import LIMIT_HZ, canonical_code, code_word
+from dsp.tones.dcs import canonical_code, code_word
+from dsp.tones.subaudible import FRAME
 from dsp.tones.tables import DCS_CODES
-from tests.reference.subaudible import FRAME, at_1_khz
+from tests.reference.subaudible import at_1_khz
 
 BIT = 1000.0 / 134.4
 Told = list[tuple[str, int, int, str]]
@@ -50,7 +51,7 @@ def _fit(v: NDArray[np.float64], word: NDArray[np.float64]) -> tuple[float, floa
 def dcs(x: NDArray[np.float32], rate: int = 24_000) -> Told:
     """("dcs" | "dcs_lost" | "dcs_turn_off", index, decided, canonical code) of one row that begins at index 0."""
     factor = rate // 1000
-    y = at_1_khz(x, rate, LIMIT_HZ)
+    y = at_1_khz(x, rate)
     sums = np.concatenate([[0.0], np.cumsum(y)])
     count = int(np.floor(len(y) * 4 / BIT))
     steps = np.arange(count + 1)

@@ -3,16 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from dsp.tones.ctcss import decimator
-
-FRAME = 8
+from dsp.tones.subaudible import FRAME, LIMIT_HZ, decimator
 
 
-def at_1_khz(x: NDArray[np.float32], rate: int, limit: float) -> NDArray[np.float64]:
+def at_1_khz(x: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
     """Held within the limit, low-passed and decimated; whole frames of 8 only."""
     factor = rate // 1000
     taps = decimator(rate)
-    clean = np.clip(np.where(np.isfinite(x), x, 0.0).astype(float), -limit, limit)
+    clean = np.clip(np.where(np.isfinite(x), x, 0.0).astype(float), -LIMIT_HZ, LIMIT_HZ)
     frames = len(x) // (FRAME * factor)
     # as if the first sample had been there always
     line = np.concatenate([np.full(len(taps), clean[0]), clean])

@@ -12,6 +12,7 @@ from dsp.errors import RangeError, RateError, ShapeError
 from dsp.events import EventKind, RowEvent
 from dsp.tones.ctcss import CtcssDetector
 from dsp.tones.dcs import DcsDetector, canonical_code, code_word, equivalent_codes
+from dsp.tones.subaudible import SubaudibleFilter
 from dsp.tones.tables import CTCSS_HZ, DCS_CODES
 from tests.support.onair import RATE, channels, discriminated, filtered, fm, idle, received, voice
 
@@ -225,3 +226,17 @@ def test_the_corpus(corpus: dict[str, dict[str, Any]]) -> None:
         assert {r: truth[r] in equivalent_codes(v) for r, v in told(events)} == dict.fromkeys(truth, True)
         assert len(events) == len(truth)
         assert all(e.decided <= 0.350 * RATE and e.index <= 240 for e in events)
+
+
+def test_a_shared_front_end_gives_the_same() -> None:
+    n = int(1.2 * RATE)
+    deviation = np.stack([400.0 * np.cos(2 * np.pi * 100.0 * np.arange(n) / RATE), code(["023N"], 1.2, 450.0)[0]])
+    block = RowBlock(deviation.astype(np.float32), RATE, 0)
+    ctcss, dcs, front = CtcssDetector(2), DcsDetector(2), SubaudibleFilter(2)
+    told: list[RowEvent] = []
+    for part in cut(block, 3):
+        low = front.process(part)
+        told += ctcss.detect(low) + dcs.detect(low)
+    want = CtcssDetector(2).process(block) + DcsDetector(2).process(block)
+    assert {(e.kind, e.row) for e in want} == {(EventKind.CTCSS, 0), (EventKind.DCS, 1)}
+    assert sorted(told, key=lambda e: e.decided) == sorted(want, key=lambda e: e.decided)
