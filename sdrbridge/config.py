@@ -540,20 +540,25 @@ class _Reader:
         self.problems.append(f'{self.path}: {where}: {key} = "{format_frequency(value)}": {limit}')
 
 
-def _name(t: Table) -> str | None:
-    name = t.text("name", required=True)
-    if name is None:
-        return None
+def name_problem(name: str) -> str | None:
+    """What is wrong with the name of a tuner, channel, port or patch; names become file names. None if nothing is."""
     bad = sorted({c for c in name if c in '/\\:*?"<>|' or not c.isprintable()})
     if not name.strip() or name != name.strip() or name.startswith("."):
-        t.problem("name", name, "must not be empty, begin with a dot, or begin or end with a space")
-    elif bad:
-        t.problem("name", name, f"has {' '.join(map(repr, bad))}, which file names cannot have; write - or _ instead")
-    elif len(name) > LONGEST_NAME:
-        t.problem("name", name, f"has {len(name)} characters; at most {LONGEST_NAME}")
-    else:
-        return name
+        return "must not be empty, begin with a dot, or begin or end with a space"
+    if bad:
+        return f"has {' '.join(map(repr, bad))}, which file names cannot have; write - or _ instead"
+    if len(name) > LONGEST_NAME:
+        return f"has {len(name)} characters; at most {LONGEST_NAME}"
     return None
+
+
+def _name(t: Table) -> str | None:
+    name = t.text("name", required=True)
+    wrong = name_problem(name) if name is not None else None
+    if wrong is not None:
+        t.problem("name", name, wrong)
+        return None
+    return name
 
 
 def _dcs(s: Table, text: str) -> str | None:
