@@ -12,6 +12,7 @@ cdef enum:
     SHORTEST_CUT = 80
     LEAST_KEPT = 480
     MOST_KEPT = 1200
+    TICK = 160
 
 HOP = HOP_SAMPLES
 
@@ -103,27 +104,52 @@ cdef class Cursor:
         self.paused = self.cut = self.fade_skip = 0
         self.fade = FADE
 
-    def pull(self, float[::1] out, long long reserve, bint ended):
-        with nogil:
-            self._pull(out, reserve, ended)
-
-    cdef void _pull(self, float[::1] out, long long reserve, bint ended) noexcept nogil:
+    def pull(self, float[::1] out, long long reserve, bint ended, Py_ssize_t step):
         cdef Py_ssize_t n = out.shape[0]
+        cdef Py_ssize_t at, due
+        cdef long long known
+        with nogil:
+            at = 0
+            while at < n:
+                due = step if n - at > step else n - at
+                known = self.store.filled
+                if not ended:
+                    known -= n - at - due
+                self._pull(&out[at], due, known, reserve, ended)
+                at += due
+
+    def drains_in(self, long long reserve, Py_ssize_t limit):
+        """How many pulls of a tick it takes to the end of what is known and will not grow; `limit` if not fewer."""
+        cdef float scratch[TICK]
+        cdef long long position = self.position, played = self.played, skipped = self.skipped
+        cdef long long lost = self.lost, waited = self.waited
+        cdef long long paused = self.paused, cut = self.cut, fade_skip = self.fade_skip
+        cdef int fade = self.fade
+        cdef Py_ssize_t pulls = 0
+        with nogil:
+            while pulls < limit and self.position < self.store.filled:
+                self._pull(scratch, TICK, self.store.filled, reserve, True)
+                pulls += 1
+        self.position, self.played, self.skipped, self.lost, self.waited = position, played, skipped, lost, waited
+        self.paused, self.cut, self.fade_skip, self.fade = paused, cut, fade_skip, fade
+        return pulls
+
+    cdef void _pull(self, float* out, Py_ssize_t n, long long known, long long reserve, bint ended) noexcept nogil:
         cdef Py_ssize_t i
-        cdef long long late = self.store.filled - self.position - self.store.mask - 1
+        cdef long long late = known - self.position - self.store.mask - 1
         cdef float weight, tail
         if late > 0:
             self.lost += late
             self.position += late
             self.fade = FADE
         for i in range(n):
-            if self.position >= self.store.filled:
+            if self.position >= known:
                 if not ended:
                     self.waited += n - i
                 memset(&out[i], 0, (n - i) * sizeof(float))
                 return
             if self.position % HOP_SAMPLES == 0 and self.fade == FADE:
-                self._consider(n - i, reserve)
+                self._consider(n - i, known, reserve)
             if self.fade < FADE:
                 # The jump has been made; what lay before it fades away under what follows it.
                 weight = (self.fade + <float>0.5) / FADE
@@ -135,19 +161,20 @@ cdef class Cursor:
             self.position += 1
             self.played += 1
 
-    cdef void _consider(self, long long due, long long reserve) noexcept nogil:
+    cdef void _consider(self, long long due, long long known, long long reserve) noexcept nogil:
         """Decide at the start of a hop whether to jump ahead in the pause that is being played."""
         cdef long long hop = self.position // HOP_SAMPLES
+        cdef long long hops = known // HOP_SAMPLES
         cdef long long ahead, pause, kept, room, excess
-        if hop >= self.store.hops or not self.store.quiet[hop % self.store.hop_capacity]:
+        if hop >= hops or not self.store.quiet[hop % self.store.hop_capacity]:
             self.paused = 0
             self.cut = 0
             return
         if self.paused >= EDGE_HOPS:
-            excess = self.store.filled - self.position - due - reserve
+            excess = known - self.position - due - reserve
             if excess >= SHORTEST_CUT:
                 ahead = 1
-                while hop + ahead < self.store.hops and ahead * HOP_SAMPLES < self.store.mask // 2 and \
+                while hop + ahead < hops and ahead * HOP_SAMPLES < self.store.mask // 2 and \
                         self.store.quiet[(hop + ahead) % self.store.hop_capacity]:
                     ahead += 1
                 pause = (self.paused + ahead) * HOP_SAMPLES + self.cut

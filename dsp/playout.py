@@ -103,7 +103,15 @@ class Playout:
 
     def pull(self, out: Audio) -> None:
         """Play the next samples into `out`, (n,) float32, C-contiguous. Zeros where nothing is there (yet)."""
-        self._cursor.pull(out, self.reserve, self.speech.ended)
+        self._cursor.pull(out, self.reserve, self.speech.ended, len(out))
+
+    def pull_ticks(self, out: Audio) -> None:
+        """Play several ticks at once, as if each tick's sound of an over that goes on had come just before it."""
+        self._cursor.pull(out, self.reserve, self.speech.ended, TICK_SAMPLES)
+
+    def drains_in(self, limit: int) -> int:
+        """Of an over that has ended: how many ticks there still are to play, at most `limit`."""
+        return self._cursor.drains_in(self.reserve, limit)
 
     @property
     def position(self) -> int:

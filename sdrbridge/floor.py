@@ -13,6 +13,12 @@ time on: what he said while somebody else was heard is gone, what he says after 
 
 A holder keeps the floor until what he said has been played to the end, which is a little after he has unkeyed; who
 begins in that time loses nothing.
+
+A talker who mixes (a full-duplex member, by choice) needs no floor: he is heard beside whoever holds it, each for
+himself with his own time-out. A patch hangs when the last of them has ended.
+
+Where nobody has talked for the hang time, an over has to last `kerchunk` samples before it is heard. It is then heard
+from its first sample; a shorter one is a kerchunk and goes nowhere. Replies inside the hang time may be short.
 """
 
 import math
@@ -20,7 +26,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from dsp.blocks import AUDIO_RATE
+from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
 from sdrbridge.patch import Rules
 
 
@@ -30,7 +36,7 @@ class FloorState(Enum):
     IDLE = "idle"
     """Nobody talks and nothing is keyed."""
     HELD = "held"
-    """One talker is heard."""
+    """Somebody is heard."""
     HANG = "hang"
     """The last talker has ended; outputs stay keyed for a reply."""
 
@@ -45,6 +51,8 @@ class Verdict(Enum):
     RELEASED = "released"
     GAVE_UP = "gave_up"
     """A waiting talker ended without having been heard any further."""
+    KERCHUNK = "kerchunk"
+    """An over ended before it was long enough to be heard."""
     IDLE = "idle"
     """The hang time is over."""
 
@@ -54,7 +62,8 @@ class Talker:
     """One over that wants to be heard, as it stands at this tick.
 
     over: its id. start: on-air index of its first sample. end: of the sample after the last, None while it lasts.
-    order: place of the port in the site file.
+    order: place of the port in the site file. known: on-air index up to which it is known to last; None for now.
+    mixes: he is heard beside others.
     """
 
     over: str
@@ -64,11 +73,19 @@ class Talker:
     priority: int = 0
     emergency: bool = False
     order: int = 0
+    known: int | None = None
+    mixes: bool = False
 
     @property
     def rank(self) -> tuple[bool, int]:
         """Who has more of it takes the floor."""
         return self.emergency, self.priority
+
+    def length(self, now: int) -> int:
+        """Samples it is known to have lasted."""
+        if self.end is not None:
+            return self.end - self.start
+        return (now if self.known is None else self.known) - self.start
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +105,16 @@ class Decision:
     blocked: int = 0
 
 
+@dataclass(slots=True)
+class _Mixed:
+    """A talker who is heard beside others, and since when."""
+
+    talker: Talker
+    since: int
+
+
 class Floor:
-    """The floor of one patch. `state` and `holder` say how it stands after the last step."""
+    """The floor of one patch. `state`, `holder` and `mixed` say how it stands after the last step."""
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
@@ -100,17 +125,35 @@ class Floor:
         self.state = FloorState.IDLE
         self.holder: Talker | None = None
         self._since = 0
+        self._mixed: dict[str, _Mixed] = {}
         # On-air index up to which somebody else was heard; a waiting talker is heard from there.
         self._free_from = 0
         self._waiting: dict[str, _Wait] = {}
         # Overs that will not be heard any further here: played, timed out, or with nothing left to play.
         self._settled: set[str] = set()
+        # When the first over that has to prove itself may have done so.
+        self._unripe: int | None = None
+
+    @property
+    def mixed(self) -> tuple[Talker, ...]:
+        """Who is heard beside the holder, in the order in which they began."""
+        return tuple(m.talker for m in self._mixed.values())
+
+    def next_due(self) -> int | None:
+        """The tick time at which time alone changes something; None if it never does."""
+        times = [m.since + self.rules.timeout for m in self._mixed.values()]
+        if self._unripe is not None:
+            times.append(self._unripe)
+        if self.holder is not None:
+            times.append(self._since + self.rules.timeout)
+        elif self.state is FloorState.HANG:
+            times.append(self._since + self.rules.hang)
+        return min(times, default=None)
 
     def due(self, now: int) -> bool:
         """Whether time alone changes something at this tick."""
-        if self.state is FloorState.HELD:
-            return now - self._since >= self.rules.timeout
-        return self.state is FloorState.HANG and now - self._since >= self.rules.hang
+        time = self.next_due()
+        return time is not None and now >= time
 
     def step(self, now: int, talkers: Sequence[Talker]) -> list[Decision]:
         """Decide for the tick at `now`.
@@ -121,22 +164,44 @@ class Floor:
         found: list[Decision] = []
         overs = {t.over: t for t in talkers}
         self._settled &= overs.keys()
+        self._end_of_mixed(now, overs, found)
         self._end_of_holder(now, overs, found)
         self._give_up(now, overs, found)
         holding = self.holder.over if self.holder else None
         wanting = sorted(
-            (t for t in talkers if t.over not in self._settled and t.over != holding),
+            (t for t in talkers if t.over not in self._settled and t.over != holding and t.over not in self._mixed),
             key=lambda t: (not t.emergency, -t.priority, t.start, t.order, t.over),
         )
+        self._unripe = None
+        if self.state is FloorState.IDLE and self.rules.kerchunk:
+            wanting = self._ripe(now, wanting, found)
+        self._mix(now, [t for t in wanting if t.mixes], found)
+        wanting = [t for t in wanting if not t.mixes]
         if self.holder is None:
             self._give(now, wanting, found)
         elif wanting and self._outranked(wanting[0]):
             self._preempt(now, wanting[0], found)
-        if self.holder is None and self.state is FloorState.HANG and now - self._since >= self.rules.hang:
+        if self.state is FloorState.HANG and now - self._since >= self.rules.hang:
             self.state = FloorState.IDLE
             found.append(Decision(Verdict.IDLE, now, "", "", "hang time over"))
         self._refuse(now, wanting, found)
         return found
+
+    def _end_of_mixed(self, now: int, overs: dict[str, Talker], found: list[Decision]) -> None:
+        for over, mixed in list(self._mixed.items()):
+            current = overs.get(over)
+            if current is None:
+                del self._mixed[over]
+                reason = "no longer passed on" if mixed.talker.end is None else "end of over"
+                found.append(Decision(Verdict.RELEASED, now, over, mixed.talker.port, reason))
+            elif current.end is None and now - mixed.since >= self.rules.timeout:
+                del self._mixed[over]
+                self._settled.add(over)
+                found.append(self._timed_out(now, current))
+            else:
+                mixed.talker = current
+                continue
+            self._rest(now)
 
     def _end_of_holder(self, now: int, overs: dict[str, Talker], found: list[Decision]) -> None:
         holder = self.holder
@@ -153,18 +218,22 @@ class Floor:
         if current.end is None and now - self._since >= self.rules.timeout:
             self._settled.add(current.over)
             self._free_from = now
-            held = self.rules.timeout / AUDIO_RATE
             self._release(now)
-            found.append(
-                Decision(
-                    Verdict.TIMED_OUT, now, current.over, current.port, f"talked for {held:g} s; silent until unkeyed"
-                )
-            )
+            found.append(self._timed_out(now, current))
+
+    def _timed_out(self, now: int, talker: Talker) -> Decision:
+        reason = f"talked for {self.rules.timeout / AUDIO_RATE:g} s; silent until unkeyed"
+        return Decision(Verdict.TIMED_OUT, now, talker.over, talker.port, reason)
 
     def _release(self, now: int) -> None:
         self.holder = None
-        self.state = FloorState.HANG
-        self._since = now
+        self._rest(now)
+
+    def _rest(self, now: int) -> None:
+        """Hang, if nobody is heard any more."""
+        if self.holder is None and not self._mixed:
+            self.state = FloorState.HANG
+            self._since = now
 
     def _give_up(self, now: int, overs: dict[str, Talker], found: list[Decision]) -> None:
         """Let go of waiting talkers who have ended, or left, with nothing that is still to be played."""
@@ -184,6 +253,35 @@ class Floor:
             del self._waiting[over]
             reason = f"ended while {wait.behind}"
             found.append(Decision(Verdict.GAVE_UP, now, over, wait.port, reason, blocked=now - wait.since))
+
+    def _ripe(self, now: int, wanting: list[Talker], found: list[Decision]) -> list[Talker]:
+        """Those who have talked long enough to be no kerchunk; who ended before that is settled."""
+        ripe = []
+        for talker in wanting:
+            missing = self.rules.kerchunk - talker.length(now)
+            if missing <= 0 or talker.emergency:
+                ripe.append(talker)
+            elif talker.end is None:
+                due = now + max(missing, TICK_SAMPLES)
+                self._unripe = due if self._unripe is None else min(self._unripe, due)
+            else:
+                self._settled.add(talker.over)
+                lasted, limit = talker.length(now) / AUDIO_RATE, self.rules.kerchunk / AUDIO_RATE
+                reason = f"lasted {lasted:.2f} s; who opens the patch has to talk for {limit:g} s"
+                found.append(Decision(Verdict.KERCHUNK, now, talker.over, talker.port, reason))
+        # Once somebody is heard, the patch is open, and nobody has to prove himself any more.
+        late = [t for t in wanting if t not in ripe and t.over not in self._settled]
+        return ripe + late if ripe else []
+
+    def _mix(self, now: int, wanting: list[Talker], found: list[Decision]) -> None:
+        for talker in wanting:
+            wait = self._waiting.pop(talker.over, None)
+            # Who was refused before he was made to mix is heard from now on.
+            play_from = talker.start if wait is None else max(talker.start, now)
+            blocked = 0 if wait is None else now - wait.since
+            self._mixed[talker.over] = _Mixed(talker, now)
+            self.state = FloorState.HELD
+            found.append(Decision(Verdict.GRANTED, now, talker.over, talker.port, "mixes", play_from, blocked))
 
     def _give(self, now: int, wanting: list[Talker], found: list[Decision]) -> None:
         if not wanting:

@@ -12,19 +12,18 @@ playout; each playout wins its delay back by itself.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dsp import mix
 from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
 from dsp.playout import RESERVE, Playout, Speech
 from sdrbridge.errors import PatchError, PortError
 from sdrbridge.floor import Decision, Floor, Talker, Verdict
 from sdrbridge.graph import Cable, find_loop
+from sdrbridge.line import Group, Line, Voice
 from sdrbridge.patch import Member, Patch
-from sdrbridge.port import Audio, Port
+from sdrbridge.port import Audio, Port, QuietPort, RxPort
 from sdrbridge.table import did_you_mean
 from sdrbridge.transmission import Transmission
 
@@ -32,8 +31,11 @@ Event = dict[str, object]
 Sink = Callable[[Event], None]
 """Called with every decision: `t_s` (bridge time), `event`, and what it is about."""
 
-LIVE_KEEP = 3 * AUDIO_RATE
+LIVE_KEEP = 4 * AUDIO_RATE
 """Samples of an over kept beside the longest access time: the slowest decision, and the pauses not yet won back."""
+
+LONGEST_STRIDE = 50
+"""Ticks done in one stride at most: 1 s, after which a talker's level or an operator's command is seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,56 +44,6 @@ class PortMute:
 
     rx: bool = False
     tx: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class _Voice:
-    """An over that is live: what is known of its sound, the tick it came in, and what was last told to the floors."""
-
-    over: Transmission
-    port: int
-    speech: Speech
-    since: int
-    facts: tuple[object, ...] = ()
-
-
-@dataclass(slots=True, eq=False)
-class _Group:
-    """Listeners that hear one voice in step.
-
-    launch: bridge time of the first sample. rows: the listeners. gains: as they were at the end of the last tick.
-    target: as they are to be.
-    """
-
-    voice: _Voice
-    playout: Playout
-    launch: int
-    rows: NDArray[np.intp]
-    gains: Audio
-    target: Audio
-    heard: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class _Line:
-    """A patch at work: its floor, who is heard by whom, and who is kept on the air by it.
-
-    dropped: groups that fade out in this tick. keying: rows on the air. silenced: overs that may not be heard, and why.
-    admitted: overs that may, and the on-air index from which. done: overs that have been dealt with to their end.
-    """
-
-    patch: Patch
-    floor: Floor
-    order: int
-    voice: _Voice | None = None
-    groups: list[_Group] = field(default_factory=list)
-    dropped: list[_Group] = field(default_factory=list)
-    keying: set[int] = field(default_factory=set)
-    silenced: dict[str, str] = field(default_factory=dict)
-    admitted: dict[str, int] = field(default_factory=dict)
-    done: set[str] = field(default_factory=set)
-    changed: bool = True
-    closing: bool = False
 
 
 class Matrix:
@@ -112,19 +64,27 @@ class Matrix:
         self._sink = sink
         self._cables = tuple(cables)
         self._hearing = [(row, port.rx) for row, port in enumerate(self.ports) if port.rx is not None]
+        # Asked once: what may say until when nothing changes; None where one of them cannot.
+        quiet = [rx.quiet_until for _, rx in self._hearing if isinstance(rx, QuietPort)]
+        self._quiet = quiet if len(quiet) == len(self._hearing) else None
         self._sending = [(row, port.tx) for row, port in enumerate(self.ports) if port.tx is not None]
         self._access = [port.access_ms * AUDIO_RATE // 1000 for port in self.ports]
         self._keep = LIVE_KEEP + max(self._access, default=0)
         self._out = np.zeros((len(self.ports), TICK_SAMPLES), np.float32)
         self._frames = list(self._out)
         self._frame = np.zeros(TICK_SAMPLES, np.float32)
+        self._long: list[Audio] = []
+        # When the next transmitter that is kept on the air only by its minimum key time may go off.
+        self._key_due: int | None = None
+        # Whether the next tick keys or unkeys: something faded out in the last one, or somebody laid hands on a port.
+        self._unsettled = False
         self._keyed_since: list[int | None] = [None] * len(self.ports)
         self._unkeyed_at: list[int | None] = [None] * len(self.ports)
         self._keyed_again = [0] * len(self.ports)
         self._muted: dict[int, PortMute] = {}
         self._by_hand: dict[int, int] = {}
-        self._voices: dict[str, _Voice] = {}
-        self._lines: dict[str, _Line] = {}
+        self._voices: dict[str, Voice] = {}
+        self._lines: dict[str, Line] = {}
         self._made = 0
         self._now = 0
         for patch in patches:
@@ -144,7 +104,7 @@ class Matrix:
         self._check(patch)
         old = self._lines.get(patch.name)
         self._made += 1
-        line = _Line(patch, Floor(patch.rules), self._made)
+        line = Line(patch, Floor(patch.rules), self._made)
         if old is not None:
             line.dropped = old.dropped + old.groups
         self._lines[patch.name] = line
@@ -186,7 +146,8 @@ class Matrix:
             self._muted[row] = PortMute(rx, tx)
         if tx:
             self._by_hand.pop(row, None)
-        self._touch()
+        self._unsettled = True
+        self._touch(row)
 
     def key(self, port: str, samples: int) -> None:
         """Keep a transmitter on the air by hand for that long, whatever the patches do. Raises `PortError`."""
@@ -197,9 +158,11 @@ class Matrix:
         if mute is not None and mute.tx:
             raise PortError(f'port "{port}" is muted and cannot be keyed')
         self._by_hand[row] = self._now + TICK_SAMPLES + samples
+        self._unsettled = True
 
     def unkey(self, port: str) -> bool:
         """Take the hand off a transmitter; returns whether it was keyed by hand. Raises `PortError`."""
+        self._unsettled = True
         return self._by_hand.pop(self._port_row(port), None) is not None
 
     def keying(self, port: str) -> list[str]:
@@ -221,9 +184,22 @@ class Matrix:
             raise PortError(f'there is no port "{name}"{did_you_mean(name, self._row)}')
         return self._row[name]
 
+    def set_gain(self, name: str, talker: str, listener: str, gain_db: float) -> None:
+        """Set the gain of one crosspoint. Raises `PatchError`."""
+        self.change(self._line(name).patch.set_gain(talker, listener, gain_db))
+
+    def mute_leg(self, name: str, talker: str, listener: str, muted: bool = True) -> None:
+        """Cut one crosspoint, or let it through again. Raises `PatchError`."""
+        self.change(self._line(name).patch.mute_leg(talker, listener, muted))
+
+    def heard(self, name: str) -> tuple[str, ...]:
+        """The ports that are heard in a patch now, in the order in which they began. Raises `PatchError`."""
+        return tuple(voice.over.port for voice in self._line(name).heard.values())
+
     def holder(self, name: str) -> str | None:
-        """The port that is heard in a patch now. Raises `PatchError`."""
-        holder = self._line(name).floor.holder
+        """The port that is heard in a patch now, the first where several are. Raises `PatchError`."""
+        floor = self._line(name).floor
+        holder = floor.holder or next(iter(floor.mixed), None)
         return holder.port if holder else None
 
     def talking(self) -> dict[str, Transmission]:
@@ -234,7 +210,7 @@ class Matrix:
         """Whether a port was on the air in the last tick."""
         return self._keyed_since[self._row[port]] is not None
 
-    def _line(self, name: str) -> _Line:
+    def _line(self, name: str) -> Line:
         if name not in self.patches:
             names = ", ".join(f'"{n}"' for n in self.patches) or "none"
             raise PatchError(f'there is no patch "{name}"; patches are {names}')
@@ -257,56 +233,122 @@ class Matrix:
         for row, rx in self._hearing:
             rx.advance(now)
             for over in rx.begun():
-                self._voices[over.id] = _Voice(over, row, Speech(over.start, self._keep), now)
-                self._touch()
+                self._voices[over.id] = Voice(over, row, Speech(over.start, self._keep), now)
+                self._touch(row)
         for voice in self._voices.values():
             self._listen(voice)
         for line in list(self._lines.values()):
             self._decide(line)
         self._out.fill(0.0)
         on_air: set[int] = set()
+        self._unsettled = False
         for line in self._lines.values():
             self._play(line, on_air)
         self._transmit(on_air)
         self._forget()
 
-    def _touch(self) -> None:
-        for line in self._lines.values():
-            line.changed = True
+    def stride(self, now: int, limit: int) -> int:
+        """Do the tick at `now`, and with it as many that follow as can be played without a decision.
 
-    def _listen(self, voice: _Voice) -> None:
+        Returns how many ticks were done, 1 … limit. Everything is as after so many calls of `tick`, but `write` gets
+        all their samples at once. It takes receivers that can say until when nothing changes (`QuietPort`).
+        """
+        n = self._still(now, min(limit, LONGEST_STRIDE))
+        if n < 2:
+            self.tick(now)
+            return 1
+        samples = n * TICK_SAMPLES
+        self._now = now + samples - TICK_SAMPLES
+        for _, rx in self._hearing:
+            rx.advance(self._now)
+        for voice in self._voices.values():
+            if not voice.speech.ended:
+                rx = self._receiver(voice)
+                voice.speech.push(rx.read(voice.speech.end, samples))
+        if not self._long:
+            self._long = [np.zeros(size * LONGEST_STRIDE * TICK_SAMPLES, np.float32) for size in (1, len(self.ports))]
+        frame = self._long[0][:samples]
+        out = self._long[1][: len(self.ports) * samples].reshape(len(self.ports), samples)
+        out.fill(0.0)
+        for line in self._lines.values():
+            line.glide(now, frame, out)
+        for row, tx in self._sending:
+            tx.write(out[row], now, self._keyed_since[row] is not None)
+        return n
+
+    def _still(self, now: int, limit: int) -> int:
+        """For how many ticks from `now`, at most `limit`, nothing begins, ends or is decided."""
+        until = now + limit * TICK_SAMPLES
+        if self._key_due is not None:
+            until = min(until, self._key_due)
+        for released in self._by_hand.values():
+            until = min(until, released)
+        if self._quiet is None or self._unsettled:
+            return 0
+        for quiet_until in self._quiet:
+            until = min(until, quiet_until(now))
+        if until <= now + TICK_SAMPLES:
+            return 0
+        for voice in self._voices.values():
+            if voice.facts != _facts(voice):
+                return 0
+            if not voice.speech.ended and (
+                voice.over.end is not None or self._receiver(voice).available() != voice.speech.end
+            ):
+                return 0
+        ticks = -((now - until) // TICK_SAMPLES)
+        for line in self._lines.values():
+            ticks = line.steady(now, ticks)
+            if ticks < 2:
+                return 0
+        return ticks
+
+    def _receiver(self, voice: Voice) -> RxPort:
+        rx = self.ports[voice.port].rx
+        assert rx is not None
+        return rx
+
+    def _touch(self, row: int) -> None:
+        """Something has changed that may count in the patches a port is in."""
+        name = self.ports[row].name
+        for line in self._lines.values():
+            if name in line.patch.members:
+                line.changed = True
+
+    def _listen(self, voice: Voice) -> None:
         """Take in what has become known of an over."""
         over, speech = voice.over, voice.speech
         if not speech.ended:
-            rx = self.ports[voice.port].rx
-            assert rx is not None
+            rx = self._receiver(voice)
             end = rx.available() if over.end is None else over.end
             missing = end - speech.end
             if missing > speech.capacity:
                 missing = speech.capacity  # the rest follows in the next ticks
             if missing > 0:
                 speech.push(rx.read(speech.end, missing))
-            if over.end is not None:
+            if over.end is not None and speech.end >= over.end:
                 speech.flush()
-        facts = (over.end, over.facts.emergency, over.facts.encrypted)
+        facts = _facts(voice)
         if facts != voice.facts:
             voice.facts = facts
-            self._touch()
+            self._touch(voice.port)
 
-    def _decide(self, line: _Line) -> None:
+    def _decide(self, line: Line) -> None:
         """Step the floor of a patch where anything can have changed, and carry out what it says."""
         if line.closing:
-            self._hush(line, hard=False)
-            if line.voice is not None:
-                self._tell("floor.released", line, line.voice.over, reason="patch was taken away")
-            line.voice = None
+            line.hush(line.heard.values())
+            for voice in line.heard.values():
+                self._tell("floor.released", line, voice.over, reason="patch was taken away")
+            line.heard.clear()
             line.keying.clear()
             return
-        if line.voice is not None and all(g.playout.drained for g in line.groups):
-            line.changed = line.changed or line.voice.speech.ended
-        lockout = line.patch.rules.lockout
-        if not (line.changed or line.floor.due(self._now) or (lockout and self._voices)):
-            return
+        if not line.changed:
+            for voice in line.heard.values():
+                if voice.speech.ended and line.drained(voice):
+                    break
+            else:
+                if line.due is None or self._now < line.due:
+                    return
         line.changed = False
         talkers = []
         for voice in self._voices.values():
@@ -316,8 +358,19 @@ class Matrix:
         for decision in line.floor.step(self._now, talkers):
             self._carry_out(line, decision)
         self._relink(line)
+        line.due = self._next_due(line)
 
-    def _talker(self, line: _Line, voice: _Voice) -> Talker | None:
+    def _next_due(self, line: Line) -> int | None:
+        """When time alone changes something in a patch: on its floor, or because a lock-out ends."""
+        times = [] if (due := line.floor.next_due()) is None else [due]
+        if line.patch.rules.lockout:
+            for name in line.patch.members:
+                unkeyed = self._unkeyed_at[self._row[name]]
+                if unkeyed is not None and unkeyed + line.patch.rules.lockout > self._now:
+                    times.append(unkeyed + line.patch.rules.lockout)
+        return min(times, default=None)
+
+    def _talker(self, line: Line, voice: Voice) -> Talker | None:
         """An over as a floor sees it; None where it may not be heard there."""
         over, port = voice.over, self.ports[voice.port]
         member = line.patch.members.get(port.name)
@@ -325,25 +378,36 @@ class Matrix:
             line.silenced.pop(over.id, None)
             line.admitted.pop(over.id, None)
             return None
+        heard = over.id in line.heard
         reason = self._silence(line, member, voice)
         if reason is not None:
             line.admitted.pop(over.id, None)
             if line.silenced.get(over.id) != reason:
                 line.silenced[over.id] = reason
                 self._tell("floor.refused", line, over, reason=reason)
-            if line.voice is voice and reason == "encrypted":
-                self._hush(line, hard=True)
+            if heard and reason == "encrypted":
+                line.hush([voice], fade=False)
             return None
         line.silenced.pop(over.id, None)
         if over.id in line.done and over.end is not None:
             return None
-        if line.voice is voice and voice.speech.ended and all(g.playout.drained for g in line.groups):
+        if heard and line.drained(voice):
             return None
         # What was said before the over might be heard here (muted, not a member, no patch) is never heard later.
         start = line.admitted.setdefault(over.id, over.start if voice.since == self._now else self._now)
-        return Talker(over.id, port.name, start, over.end, port.priority, bool(over.facts.emergency), voice.port)
+        return Talker(
+            over.id,
+            port.name,
+            start,
+            over.end,
+            port.priority,
+            bool(over.facts.emergency),
+            voice.port,
+            voice.speech.end,
+            line.patch.rules.mix if member.mixes is None else member.mixes,
+        )
 
-    def _silence(self, line: _Line, member: Member, voice: _Voice) -> str | None:
+    def _silence(self, line: Line, member: Member, voice: Voice) -> str | None:
         """Why an over may not be heard in a patch; None if it may."""
         port = self.ports[voice.port]
         if voice.over.facts.encrypted:
@@ -353,7 +417,7 @@ class Matrix:
         mute = self._muted.get(voice.port)
         if member.muted or (mute is not None and mute.rx):
             return "muted"
-        if line.voice is voice:
+        if voice.over.id in line.heard:
             return None
         if port.half_duplex and self._keyed_since[voice.port] is not None:
             return "transmitting"
@@ -362,7 +426,7 @@ class Matrix:
             return "ping-pong lock-out"
         return None
 
-    def _carry_out(self, line: _Line, decision: Decision) -> None:
+    def _carry_out(self, line: Line, decision: Decision) -> None:
         voice = self._voices.get(decision.over)
         last_word = voice is not None and voice.over.end is not None
         if decision.verdict is Verdict.TIMED_OUT or (
@@ -373,13 +437,14 @@ class Matrix:
         if decision.blocked:
             fields["blocked_s"] = decision.blocked / AUDIO_RATE
         if decision.verdict in (Verdict.RELEASED, Verdict.PREEMPTED, Verdict.TIMED_OUT):
-            self._hush(line, hard=False)
-            line.voice = None
+            ended = line.heard.pop(decision.over, None)
+            if ended is not None:
+                line.hush([ended])
         elif decision.verdict is Verdict.IDLE:
             line.keying.clear()
         elif decision.verdict is Verdict.GRANTED:
             assert voice is not None and decision.play_from is not None
-            line.voice = voice
+            line.heard[decision.over] = voice
             start = min(max(decision.play_from, voice.speech.end - voice.speech.capacity), voice.speech.end)
             start = max(start, voice.speech.start)
             fields["from_s"] = start / AUDIO_RATE
@@ -387,7 +452,7 @@ class Matrix:
         over = voice.over if voice else None
         self._tell(f"floor.{decision.verdict.value}", line, over, decision.port, **fields)
 
-    def _launch(self, line: _Line, voice: _Voice, start: int) -> None:
+    def _launch(self, line: Line, voice: Voice, start: int) -> None:
         """Key everybody who hears this voice, and set the moment at which each begins to."""
         wanted = self._listeners(line, voice)
         together: dict[int, list[int]] = {}
@@ -397,15 +462,15 @@ class Matrix:
             # They begin with full gain: a fade would take the edge off the first sound.
             gains = np.array([wanted[row] for row in rows], np.float32)
             playout = Playout(voice.speech, start)
-            line.groups.append(_Group(voice, playout, launch, np.array(rows, np.intp), gains, gains))
+            line.groups.append(Group(voice, playout, launch, np.array(rows, np.intp), gains, gains))
 
-    def _listeners(self, line: _Line, voice: _Voice) -> dict[int, float]:
+    def _listeners(self, line: Line, voice: Voice) -> dict[int, float]:
         """Who is to hear a voice, with which gain."""
         talker = self.ports[voice.port].name
         gains = {self._row[m]: line.patch.gain(talker, m) for m in line.patch.members}
         return {row: gain for row, gain in gains.items() if gain != 0.0 and self._sends(row)}
 
-    def _ready(self, row: int, voice: _Voice, start: int) -> int:
+    def _ready(self, row: int, voice: Voice, start: int) -> int:
         """Bridge time from which a port that is keyed now carries a voice from `start` on without a break."""
         since = self._keyed_since[row]
         keyed = max(self._now, (self._now if since is None else since) + self._access[row])
@@ -414,26 +479,27 @@ class Matrix:
         # The sound of the next tick has to be known when that tick is made, and a little more to spare.
         return max(keyed, self._now + TICK_SAMPLES + RESERVE - (voice.speech.end - start))
 
-    def _hush(self, line: _Line, hard: bool) -> None:
-        """End the playing of the voice: faded out, or at once."""
-        if not hard:
-            line.dropped += line.groups
-        line.groups = []
-
-    def _relink(self, line: _Line) -> None:
-        """Bring the listeners of the voice in line with the patch as it is now: who left, who came, who is muted."""
-        voice = line.voice
+    def _relink(self, line: Line) -> None:
+        """Bring the listeners in line with the patch as it is now: who left, who came, who is muted."""
         line.keying = {row for row in line.keying if self._hears(line, row)}
-        if voice is None:
+        if not line.heard:
             return
+        keying: set[int] = set()
+        for voice in line.heard.values():
+            keying |= self._relink_voice(line, voice)
+        # Who is heard by nobody keys nobody; in a pause between two, those who heard the first stay on the air.
+        line.keying = keying
+
+    def _relink_voice(self, line: Line, voice: Voice) -> set[int]:
+        """The same for one voice; returns the rows that are to be on the air for it."""
         wanted = self._listeners(line, voice)
         present: set[int] = set()
-        for group in list(line.groups):
+        for group in [g for g in line.groups if g.voice is voice]:
             stays = np.array([int(row) in wanted for row in group.rows], bool)
             present.update(int(row) for row in group.rows[stays])
             if not stays.all():
                 gone = group.gains[~stays]
-                line.dropped.append(_Group(voice, group.playout, group.launch, group.rows[~stays], gone, gone))
+                line.dropped.append(Group(voice, group.playout, group.launch, group.rows[~stays], gone, gone))
                 group.rows, group.gains = group.rows[stays], group.gains[stays]
                 if not group.rows.size:
                     line.groups.remove(group)
@@ -445,11 +511,11 @@ class Matrix:
             gain = np.array([wanted[row]], np.float32)
             joined = np.array([row], np.intp)
             line.groups.append(
-                _Group(voice, Playout(voice.speech, start), launch, joined, np.zeros(1, np.float32), gain)
+                Group(voice, Playout(voice.speech, start), launch, joined, np.zeros(1, np.float32), gain)
             )
-        line.keying = set(wanted)
+        return set(wanted)
 
-    def _hears(self, line: _Line, row: int) -> bool:
+    def _hears(self, line: Line, row: int) -> bool:
         member = line.patch.members.get(self.ports[row].name)
         return member is not None and member.hears and self._sends(row)
 
@@ -458,62 +524,41 @@ class Matrix:
         mute = self._muted.get(row)
         return self.ports[row].tx is not None and not (mute is not None and mute.tx)
 
-    def _play(self, line: _Line, on_air: set[int]) -> None:
+    def _play(self, line: Line, on_air: set[int]) -> None:
         """Add what a patch carries to the frames of those who hear it."""
         # First what fades out: it may share a playout with what plays on.
         for group in line.dropped:
-            if self._fade(group):
+            if group.fade(self._now, self._frame, self._out):
+                self._unsettled = True
                 on_air.update(int(row) for row in group.rows)
         line.dropped = []
-        for group in line.groups:
-            if not self._pull(group):
-                continue
-            mix.add(self._frame, group.rows, group.gains, group.target, self._out)
-            group.gains = group.target
-            if not group.heard:
-                group.heard = True
-                for row in group.rows:
-                    group.voice.over.heard(self.ports[row].name)
+        for group in line.play(self._now, self._frame, self._out):
+            for row in group.rows:
+                group.voice.over.heard(self.ports[row].name)
         on_air |= line.keying
-
-    def _pull(self, group: _Group) -> bool:
-        """Play a tick of a group into the common frame; False if it has not been launched yet."""
-        wait = group.launch - self._now
-        if wait >= TICK_SAMPLES:
-            return False
-        if wait > 0:
-            self._frame[:wait] = 0.0
-            group.playout.pull(self._frame[wait:])
-        else:
-            group.playout.pull(self._frame)
-        return True
-
-    def _fade(self, group: _Group) -> bool:
-        """The last 5 ms of legs that are taken away; False if they were silent already."""
-        if group.launch > self._now or group.playout.drained:
-            return False
-        self._frame.fill(0.0)
-        Playout(group.voice.speech, group.playout.position).pull(self._frame[: mix.RAMP])
-        mix.add(self._frame, group.rows, group.gains, np.zeros(len(group.rows), np.float32), self._out)
-        return True
 
     def _transmit(self, on_air: set[int]) -> None:
         """Hand out the frames, and key and unkey."""
         self._by_hand = {row: until for row, until in self._by_hand.items() if until > self._now}
         on_air |= self._by_hand.keys()
+        self._key_due = None
         for row, tx in self._sending:
             wanted = row in on_air
             since = self._keyed_since[row]
-            if since is None and wanted:
-                self._keyed_since[row] = self._now
-                self._tell_port("port.keyed", row)
-            elif since is not None and not wanted and self._sends(row) and self._now - since < self._min_key(row):
-                wanted = True
-            elif since is not None and not wanted:
-                self._keyed_since[row] = None
-                self._unkeyed_at[row] = self._now
-                self._touch()
-                self._tell_port("port.unkeyed", row, keyed_s=(self._now - since) / AUDIO_RATE)
+            if since is None:
+                if wanted:
+                    self._keyed_since[row] = self._now
+                    self._tell_port("port.keyed", row)
+            elif not wanted:
+                due = since + self._min_key(row)
+                if self._now < due and self._sends(row):
+                    wanted = True
+                    self._key_due = due if self._key_due is None else min(due, self._key_due)
+                else:
+                    self._keyed_since[row] = None
+                    self._unkeyed_at[row] = self._now
+                    self._touch(row)
+                    self._tell_port("port.unkeyed", row, keyed_s=(self._now - since) / AUDIO_RATE)
             tx.write(self._frames[row], self._now, wanted)
 
     def _min_key(self, row: int) -> int:
@@ -527,7 +572,7 @@ class Matrix:
         for over in [o for o, voice in self._voices.items() if voice.speech.ended]:
             port = self.ports[self._voices[over].port].name
             needed = any(
-                line.voice is self._voices[over]
+                over in line.heard
                 or (over not in line.done and port in line.patch.members and over not in line.silenced)
                 for line in self._lines.values()
             )
@@ -539,7 +584,7 @@ class Matrix:
                     line.done.discard(over)
 
     def _tell(
-        self, event: str, line: _Line, over: Transmission | None, port: str | None = None, **fields: object
+        self, event: str, line: Line, over: Transmission | None, port: str | None = None, **fields: object
     ) -> None:
         told: Event = {"t_s": self._now / AUDIO_RATE, "event": event, "patch": line.patch.name}
         if over is not None:
@@ -562,6 +607,11 @@ class Matrix:
         if row in self._by_hand:
             told["by_hand"] = True
         self._sink({**told, **fields})
+
+
+def _facts(voice: Voice) -> tuple[object, ...]:
+    """What a floor wants to know at once when it changes."""
+    return voice.over.end, voice.over.facts.emergency, voice.over.facts.encrypted
 
 
 def _members(patch: Patch) -> tuple[list[str], list[str]]:

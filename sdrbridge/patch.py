@@ -24,11 +24,15 @@ GAIN_RANGE_DB = (-60.0, 20.0)
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A port's part in a patch: whether he talks, whether he hears, whether he is muted for now."""
+    """A port's part in a patch: whether he talks, whether he hears, whether he is muted for now.
+
+    mixes: he is heard beside others instead of waiting for the floor; None is what the rules of the patch say.
+    """
 
     talks: bool = True
     hears: bool = True
     muted: bool = False
+    mixes: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,8 @@ class Rules:
     """The times of a patch in samples of 8 kHz, and whether a higher priority takes the floor.
 
     hang: outputs stay keyed that long after a talker. timeout: longest over. lockout: after a port's unkeying, what it
-    receives in this time is no talk. min_key: shortest time a transmitter is keyed.
+    receives in this time is no talk. min_key: shortest time a transmitter is keyed. mix: every talker is heard beside
+    the others. kerchunk: an over that opens the patch has to last that long.
     """
 
     hang: int = AUDIO_RATE // 2
@@ -52,6 +57,8 @@ class Rules:
     lockout: int = 0
     min_key: int = 0
     preempt: bool = True
+    mix: bool = False
+    kerchunk: int = 0
 
 
 @dataclass(frozen=True)

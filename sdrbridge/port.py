@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,11 @@ from sdrbridge.transmission import Facts, Transmission
 from sdrbridge.wav import WavWriter
 
 Audio = NDArray[np.float32]
+
+NEVER = 1 << 40
+"""Samples until something that does not happen: longer than any bridge runs."""
+
+_SILENCE = np.zeros(AUDIO_RATE, np.float32)
 
 
 class RxPort(Protocol):
@@ -45,13 +50,26 @@ class RxPort(Protocol):
         ...
 
 
+@runtime_checkable
+class QuietPort(Protocol):
+    """A receiver that knows its future, so that a simulation can play many ticks at once."""
+
+    def quiet_until(self, now: int) -> int:
+        """Bridge time of the first tick, from `now` on, at which an over begins or ends or its facts change.
+
+        At every tick before that `available` grows by a tick. Further away than anybody looks is as good as never.
+        """
+        ...
+
+
 class TxPort(Protocol):
     """Where audio leaves."""
 
     def write(self, frame: Audio, index: int, keyed: bool) -> None:
         """Take the frame of one tick: (160,) float32, bridge index of its first sample, whether to be on the air.
 
-        The frame is all zeros when not keyed; its memory is used again after the call.
+        A simulation hands over several ticks at once. The frame is all zeros when not keyed; its memory is used again
+        after the call.
         """
         ...
 
@@ -177,7 +195,10 @@ class Loopback:
         # Everything said, until it is too old to be asked for; the first `_open` of them have begun.
         self._said: deque[tuple[Transmission, Audio]] = deque()
         self._open = 0
+        self._lasting: list[tuple[Transmission, int]] = []
         self._begun: list[Transmission] = []
+        # Bridge time at which the next over begins or ends.
+        self._due = NEVER
 
     def say(self, start: int, samples: Audio, facts: Facts | None = None) -> Transmission:
         """Speak `samples` from on-air index `start`. Raises `PortError` where it begins before the last over ends."""
@@ -187,24 +208,40 @@ class Loopback:
         over = Transmission.begin(self.name, self._count, start)
         over.facts = facts or Facts()
         self._said.append((over, np.asarray(samples, np.float32)))
+        self._due = min(self._due, start + self.decision + self.latency)
         return over
 
     def advance(self, now: int) -> None:
         """Begin and end overs as they become known."""
         self._now = now
+        if now < self._due:
+            return
         known = now - self.latency
         while self._open < len(self._said) and self._said[self._open][0].start + self.decision <= known:
-            self._begun.append(self._said[self._open][0])
+            over, samples = self._said[self._open]
+            self._begun.append(over)
+            self._lasting.append((over, over.start + len(samples)))
             self._open += 1
-        for over, samples in list(self._said)[: self._open]:
-            if over.end is None and over.start + len(samples) <= known:
-                over.end = over.on_air_end = over.start + len(samples)
+        for lasting in [x for x in self._lasting if x[1] <= known]:
+            over, end = lasting
+            over.end = over.on_air_end = end
+            self._lasting.remove(lasting)
         while self._said and self._said[0][0].end is not None and self._said[0][0].end < known - self.keep:
             self._said.popleft()
             self._open -= 1
+        times = [end for _, end in self._lasting]
+        if self._open < len(self._said):
+            times.append(self._said[self._open][0].start + self.decision)
+        self._due = min(times) + self.latency if times else NEVER
+
+    def quiet_until(self, now: int) -> int:
+        """When the next over begins or ends."""
+        return self._due
 
     def begun(self) -> list[Transmission]:
         """Overs that began since the last call."""
+        if not self._begun:
+            return []
         begun, self._begun = self._begun, []
         return begun
 
@@ -214,22 +251,31 @@ class Loopback:
 
     def read(self, start: int, n: int) -> Audio:
         """What was said, and silence around it."""
-        out = np.zeros(n, np.float32)
-        for over, samples in self._said:
+        out = None
+        for over, samples in reversed(self._said):
+            at = start - over.start
+            if at >= 0 and at + n <= len(samples):
+                return samples[at : at + n]
+            if out is None:
+                out = np.zeros(n, np.float32)
             first = max(start, over.start)
             last = min(start + n, over.start + len(samples))
             if first < last:
                 out[first - start : last - start] = samples[first - over.start : last - over.start]
-        return out
+            if at >= 0:
+                break
+        return np.zeros(n, np.float32) if out is None else out
 
     def write(self, frame: Audio, index: int, keyed: bool) -> None:
         """Keep what was sent."""
-        self._sent.append(frame.copy())
-        self._kept += len(frame)
+        n = len(frame)
+        self._sent.append(frame.copy() if keyed or n > len(_SILENCE) else _SILENCE[:n])
+        self._kept += n
         while self._kept - len(self._sent[0]) >= self.keep:
             self._kept -= len(self._sent.popleft())
-        self.keyed.note(index, len(frame), keyed)
-        self.end = index + len(frame)
+        if keyed:
+            self.keyed.note(index, n, keyed)
+        self.end = index + n
 
     def sent(self) -> Audio:
         """What is kept of what was sent, up to `end`."""

@@ -1,0 +1,156 @@
+"""A patch at work: who is heard in it, by whom, from which moment, and how the sound gets into their frames.
+
+    Voice    an over that is live, with its sound
+    Group    listeners that hear one voice in step: one playout, a gain for each
+    Line     a patch, its floor, and its groups
+
+The matrix decides; here is what it decides about.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsp import mix
+from dsp.blocks import TICK_SAMPLES
+from dsp.playout import Playout, Speech
+from sdrbridge.floor import Floor
+from sdrbridge.patch import Patch
+from sdrbridge.port import Audio
+from sdrbridge.transmission import Transmission
+
+
+@dataclass(slots=True, eq=False)
+class Voice:
+    """An over that is live: what is known of its sound, the tick it came in, and what was last told to the floors."""
+
+    over: Transmission
+    port: int
+    speech: Speech
+    since: int
+    facts: tuple[object, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """Listeners that hear one voice in step.
+
+    launch: bridge time of the first sample. rows: the listeners. gains: as they were at the end of the last tick.
+    target: as they are to be.
+    """
+
+    voice: Voice
+    playout: Playout
+    launch: int
+    rows: NDArray[np.intp]
+    gains: Audio
+    target: Audio
+    heard: bool = False
+
+    def pull(self, now: int, frame: Audio) -> bool:
+        """Play the tick at `now` into `frame`; False if the group has not been launched yet."""
+        wait = self.launch - now
+        if wait >= len(frame):
+            return False
+        if wait > 0:
+            frame[:wait] = 0.0
+            self.playout.pull(frame[wait:])
+        else:
+            self.playout.pull(frame)
+        return True
+
+    def fade(self, now: int, frame: Audio, out: Audio) -> bool:
+        """Add the last 5 ms of legs that are taken away to `out`; False if they were silent already."""
+        if self.launch > now or self.playout.drained:
+            return False
+        frame.fill(0.0)
+        Playout(self.voice.speech, self.playout.position).pull(frame[: mix.RAMP])
+        mix.add(frame, self.rows, self.gains, np.zeros(len(self.rows), np.float32), out)
+        return True
+
+
+@dataclass(slots=True, eq=False)
+class Line:
+    """A patch at work: its floor, who is heard by whom, and who is kept on the air by it.
+
+    heard: voices that are passed on, by over. groups: who hears them. dropped: groups that fade out in this tick.
+    keying: rows on the air. silenced: overs that may not be heard, and why. admitted: overs that may, and the on-air
+    index from which. done: overs that have been dealt with to their end. due: tick time at which time alone decides.
+    changed: something else may have.
+    """
+
+    patch: Patch
+    floor: Floor
+    order: int
+    heard: dict[str, Voice] = field(default_factory=dict)
+    groups: list[Group] = field(default_factory=list)
+    dropped: list[Group] = field(default_factory=list)
+    keying: set[int] = field(default_factory=set)
+    silenced: dict[str, str] = field(default_factory=dict)
+    admitted: dict[str, int] = field(default_factory=dict)
+    done: set[str] = field(default_factory=set)
+    due: int | None = None
+    changed: bool = True
+    closing: bool = False
+
+    def drained(self, voice: Voice) -> bool:
+        """Whether a voice has ended and everybody has heard it to its end."""
+        if not voice.speech.ended:
+            return False
+        return all(group.playout.drained for group in self.groups if group.voice is voice)
+
+    def hush(self, voices: Iterable[Voice], fade: bool = True) -> None:
+        """End the playing of voices: faded out, or at once."""
+        ended = {id(voice) for voice in voices}
+        if fade:
+            self.dropped += [g for g in self.groups if id(g.voice) in ended]
+        self.groups = [g for g in self.groups if id(g.voice) not in ended]
+
+    def play(self, now: int, frame: Audio, out: Audio) -> list[Group]:
+        """Add what this patch carries in the tick at `now` to `out`; the groups that were heard for the first time.
+
+        frame: scratch for one tick.
+        """
+        begun = []
+        for group in self.groups:
+            if not group.pull(now, frame):
+                continue
+            mix.add(frame, group.rows, group.gains, group.target, out)
+            group.gains = group.target
+            if not group.heard:
+                group.heard = True
+                begun.append(group)
+        return begun
+
+    def steady(self, now: int, limit: int) -> int:
+        """For how many ticks from `now`, at most `limit`, the groups play on without a beginning, an end or a ramp."""
+        if self.changed or self.closing or self.dropped:
+            return 0
+        ticks = limit
+        if self.due is not None:
+            ticks = min(ticks, -((now - self.due) // TICK_SAMPLES))
+        playing: dict[int, int] = {}
+        for group in self.groups:
+            if group.launch > now:
+                ticks = min(ticks, (group.launch - now) // TICK_SAMPLES)
+            elif group.gains is not group.target or not group.heard:
+                return 0
+            elif group.voice.speech.ended:
+                left = group.playout.drains_in(ticks)
+                playing[id(group.voice)] = max(left, playing.get(id(group.voice), 0))
+            else:
+                # What has not been played must not be overwritten by what comes.
+                ticks = min(ticks, (group.playout.speech.capacity - group.playout.lag) // TICK_SAMPLES)
+        for voice in self.heard.values():
+            if voice.speech.ended and self.drained(voice):
+                return 0
+        return max(0, min([ticks, *playing.values()]))
+
+    def glide(self, now: int, frame: Audio, out: Audio) -> None:
+        """Play the ticks that `steady` allowed, all at once."""
+        for group in self.groups:
+            if group.launch <= now:
+                group.playout.pull_ticks(frame)
+                mix.add(frame, group.rows, group.gains, group.target, out)

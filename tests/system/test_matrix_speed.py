@@ -1,0 +1,25 @@
+"""What a tick of the matrix costs, and what a simulation of a quiet bridge does; wide limits, on CPU time."""
+
+import time
+
+from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
+from tests.bench.bench_matrix import busy, conversation, tick_ms
+
+
+def test_256_ports_that_all_talk_fit_in_a_tick() -> None:
+    # 0.5 to 1 ms on an idle machine (tests/bench/bench_matrix.py); the goal is 2 ms, and a tick lasts 20.
+    assert min(tick_ms(busy(256, 4), ticks=60) for _ in range(3)) < 4.0
+
+
+def test_a_simulation_runs_far_faster_than_the_clock() -> None:
+    seconds = 120
+    matrix, loops, events = conversation(16, 4, seconds)
+    begun, now, calls = time.process_time(), 0, 0
+    while now < seconds * AUDIO_RATE:
+        now += matrix.stride(now, 50) * TICK_SAMPLES
+        calls += 1
+    spent = time.process_time() - begun
+    assert calls < seconds * 50 / 5
+    assert spent < seconds / 300  # 1200 times the clock on an idle machine
+    assert any(event["event"] == "floor.granted" for event in events)
+    assert all(loop.end == now for loop in loops)
