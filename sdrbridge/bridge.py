@@ -113,10 +113,11 @@ def make_ports(
 
     channels: where each channel comes in. ends: the receive and transmit sides of the ports that are no channels.
     """
-    ports = [Port(c.name, rx=channels[c.name], priority=c.priority) for c in site.channels]
+    ports = [Port(c.name, channels[c.name], priority=c.priority, handling=c.handling) for c in site.channels]
     for config in site.ports:
         rx, tx = ends[config.name]
-        ports.append(Port(config.name, rx=rx, tx=tx, priority=config.priority, access_ms=config.access_ms))
+        half = config.half_duplex
+        ports.append(Port(config.name, rx, tx, config.priority, config.access_ms, half, config.handling))
     return ports
 
 

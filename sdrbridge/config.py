@@ -2,9 +2,13 @@
 
     [bridge]      name · extra_ctcss_hz · extra tones to look for beside the standard ones
     [[tuner]]     name · source · center · rate · format · gain · ppm · invert · full_scale
-    [[channel]]   name · tuner · freq or offset · mode · bandwidth · squelch · priority · label · agency
-    [[port]]      name · kind · access_ms · priority · label · agency, and the keys of the kind
-    [[patch]]     name · ports · monitors · hang_s · timeout_s · lockout_ms · min_key_ms · preempt · note
+    [[channel]]   name · tuner · freq or offset · mode · bandwidth · squelch · priority · label · agency ·
+                  rx_gain_db · dtmf · loop_guard
+    [[port]]      name · kind · access_ms · priority · label · agency, and the keys of the kind ·
+                  half_duplex · break_in · break_in_ms · busy_tone · rx_gain_db · tx_gain_db · dtmf ·
+                  ident or ident_file · ident_s · loop_guard
+    [[patch]]     name · ports · monitors · hang_s · timeout_s · lockout_ms · min_key_ms · preempt · note ·
+                  mix (true, or a list of members) · kerchunk_ms · legs ({ from, to, gain_db, muted })
 
 Only the standard library is imported here: the command line reads site files and has to start at once. The tables are
 read by `sdrbridge.table`, which knows types and spelling; this file knows what a site is.
@@ -18,9 +22,10 @@ from typing import Any, Protocol
 
 from dsp.tones.tables import CTCSS_HZ, DCS_CODES
 from hw.errors import DeviceError
-from sdrbridge import modes, signalling
+from sdrbridge import handling, modes, signalling
 from sdrbridge.errors import ConfigError
 from sdrbridge.graph import find_loop
+from sdrbridge.handling import AS_IT_IS, GAIN_RANGE_DB, PAUSES, Handling
 from sdrbridge.ports.kinds import KINDS, LATER_KINDS, NoSettings
 from sdrbridge.table import Table, did_you_mean
 from sdrbridge.units import format_frequency
@@ -106,6 +111,7 @@ class ChannelConfig:
     priority: int = 0
     label: str | None = None
     agency: str | None = None
+    handling: Handling = AS_IT_IS
 
     @property
     def preset(self) -> modes.Preset:
@@ -131,7 +137,7 @@ class PortConfig:
     """A place other than a channel where audio enters or leaves.
 
     access_ms: what the transmitter behind it needs from keying to the first syllable. settings: the keys of its kind,
-    as `sdrbridge.ports.kinds` reads them.
+    as `sdrbridge.ports.kinds` reads them. half_duplex: it hears nothing while it transmits.
     """
 
     name: str
@@ -141,6 +147,18 @@ class PortConfig:
     settings: object = NoSettings()
     label: str | None = None
     agency: str | None = None
+    half_duplex: bool = False
+    handling: Handling = AS_IT_IS
+
+
+@dataclass(frozen=True, slots=True)
+class LegConfig:
+    """One crosspoint of a patch that is not as the others: what `talker` says, as `listener` hears it."""
+
+    talker: str
+    listener: str
+    gain_db: float = 0.0
+    muted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +168,8 @@ class PatchConfig:
     ports: members that talk and hear. monitors: members that only hear. hang_s: outputs stay keyed that long after a
     talker. timeout_s: longest over. lockout_ms: ping-pong lock-out, the time after a port's unkeying in which what it
     receives does not count as talk. min_key_ms: shortest time a transmitter is keyed. preempt: a talker of higher
-    priority takes the floor.
+    priority takes the floor. mix: every talker is heard beside the others; mixed: only these members are. kerchunk_ms:
+    an over that opens the patch is heard only if it lasts that long. legs: crosspoints with a gain of their own.
     """
 
     name: str
@@ -162,6 +181,10 @@ class PatchConfig:
     min_key_ms: int = 0
     preempt: bool = True
     note: str | None = None
+    mix: bool = False
+    mixed: tuple[str, ...] = ()
+    kerchunk_ms: int = 0
+    legs: tuple[LegConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,11 +375,12 @@ class _Reader:
             t.problem("mode", preset.mode, "discriminator audio is demodulated FM; mode must be nfm")
         priority = t.integer("priority", minimum=-100, maximum=100) or 0
         label, agency = t.text("label"), t.text("agency")
+        treated = handling.read_receiving(t)
         t.finish()
         if name is None or tuner is None or preset is None:
             return None
         return ChannelConfig(
-            name, tuner, preset.mode, preset.bandwidth_hz, freq, offset, squelch, priority, label, agency
+            name, tuner, preset.mode, preset.bandwidth_hz, freq, offset, squelch, priority, label, agency, treated
         )
 
     def _preset(self, t: Table) -> modes.Preset | None:
@@ -424,6 +448,12 @@ class _Reader:
         access = t.integer("access_ms", minimum=0, maximum=5000) or 0
         priority = t.integer("priority", minimum=-100, maximum=100) or 0
         label, agency = t.text("label"), t.text("agency")
+        half_duplex = bool(t.flag("half_duplex"))
+        treated = handling.read(t, self.path.parent, half_duplex)
+        channels = {str(e.get("name")) for e in self.data.get("channel", []) if isinstance(e, dict)}
+        if treated.break_in not in (None, PAUSES) and treated.break_in not in channels:
+            close = did_you_mean(str(treated.break_in), [*channels, PAUSES])
+            t.problem("break_in", treated.break_in, f'must be "{PAUSES}" or the name of a channel', close)
         settings = KINDS[kind].read(t, self.path.parent) if kind else NoSettings()
         for key in sorted(t.values.keys() - t.seen):
             owners = " and ".join(f'"{other}"' for other, entry in KINDS.items() if key in entry.keys)
@@ -433,7 +463,7 @@ class _Reader:
         t.finish()
         if name is None or kind is None:
             return None
-        return PortConfig(name, kind, access, priority, settings, label, agency)
+        return PortConfig(name, kind, access, priority, settings, label, agency, half_duplex, treated)
 
     def _patch(self, t: Table, everywhere: list[str]) -> PatchConfig | None:
         name = _name(t)
@@ -461,12 +491,47 @@ class _Reader:
             "min_key_ms": t.integer("min_key_ms", minimum=0, maximum=5000),
             "preempt": t.flag("preempt"),
             "note": t.text("note"),
+            "kerchunk_ms": t.integer("kerchunk_ms", minimum=0, maximum=2000),
+            "legs": self._legs(t, both),
+            **self._mix(t, members["ports"]),
         }
         t.finish()
         if name is None:
             return None
         patch = PatchConfig(name, tuple(members["ports"]), tuple(members["monitors"]))
         return replace(patch, **{key: value for key, value in numbers.items() if value is not None})  # type: ignore[arg-type]
+
+    def _mix(self, t: Table, talkers: list[str]) -> dict[str, object]:
+        """`mix`, which is true, false, or a list of members."""
+        if not isinstance(t.values.get("mix"), list):
+            return {"mix": t.flag("mix")}
+        mixed = t.texts("mix")
+        for name in mixed:
+            if name not in talkers:
+                t.problem("mix", name, "is no member of this patch that talks", did_you_mean(name, talkers))
+        return {"mixed": tuple(mixed)}
+
+    def _legs(self, t: Table, members: list[str]) -> tuple[LegConfig, ...]:
+        low, high = GAIN_RANGE_DB
+        found: dict[tuple[str, str], LegConfig] = {}
+        for number, entry in enumerate(t.tables("legs"), 1):
+            leg = Table(t.file, f"{t.where} leg {number}", entry, self.problems)
+            ends = [leg.text(key, required=True) for key in ("from", "to")]
+            gain = leg.number("gain_db", minimum=low, maximum=high) or 0.0
+            muted = bool(leg.flag("muted"))
+            leg.finish()
+            for key, end in zip(("from", "to"), ends, strict=True):
+                if end is not None and end not in members:
+                    leg.problem(key, end, "is no member of this patch", did_you_mean(end, members))
+            talker, listener = ends
+            if talker is None or listener is None:
+                continue
+            if talker == listener:
+                leg.problem("to", listener, "a port never hears itself; there is no such leg")
+            elif (talker, listener) in found:
+                leg.problem("to", listener, f'the leg from "{talker}" is given twice')
+            found[talker, listener] = LegConfig(talker, listener, gain, muted)
+        return tuple(found.values())
 
     def _check_names(self, site: Site) -> None:
         for what, names in (

@@ -11,6 +11,7 @@ ready: `access_ms` after it was keyed, or at once if it was on the air already. 
 playout; each playout wins its delay back by itself.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -21,9 +22,10 @@ from dsp.playout import RESERVE, Playout, Speech
 from sdrbridge.errors import PatchError, PortError
 from sdrbridge.floor import Decision, Floor, Talker, Verdict
 from sdrbridge.graph import Cable, find_loop
+from sdrbridge.handling import GAIN_RANGE_DB
 from sdrbridge.line import Group, Line, Voice
 from sdrbridge.patch import Member, Patch
-from sdrbridge.port import Audio, Port, QuietPort, RxPort
+from sdrbridge.port import Audio, Port, QuietPort, RxPort, TalkerPort
 from sdrbridge.table import did_you_mean
 from sdrbridge.transmission import Transmission
 
@@ -68,6 +70,10 @@ class Matrix:
         quiet = [rx.quiet_until for _, rx in self._hearing if isinstance(rx, QuietPort)]
         self._quiet = quiet if len(quiet) == len(self._hearing) else None
         self._sending = [(row, port.tx) for row, port in enumerate(self.ports) if port.tx is not None]
+        self._showing = [(row, tx) for row, tx in self._sending if isinstance(tx, TalkerPort)]
+        self._shown: dict[int, Transmission | None] = {}
+        self._rx_gain = [_factor(port.handling.rx_gain_db) for port in self.ports]
+        self._tx_gain = [_factor(port.handling.tx_gain_db) for port in self.ports]
         self._access = [port.access_ms * AUDIO_RATE // 1000 for port in self.ports]
         self._keep = LIVE_KEEP + max(self._access, default=0)
         self._out = np.zeros((len(self.ports), TICK_SAMPLES), np.float32)
@@ -148,6 +154,24 @@ class Matrix:
             self._by_hand.pop(row, None)
         self._unsettled = True
         self._touch(row)
+
+    def set_level(self, port: str, rx_gain_db: float | None = None, tx_gain_db: float | None = None) -> None:
+        """Put another gain on what a port says, or on what it is sent. Raises `PortError`."""
+        row = self._port_row(port)
+        low, high = GAIN_RANGE_DB
+        for key, value, gains in (("rx", rx_gain_db, self._rx_gain), ("tx", tx_gain_db, self._tx_gain)):
+            if value is None:
+                continue
+            if not low <= value <= high:
+                raise PortError(f'port "{port}": {key}_gain_db = {value:g} must lie between {low:g} and {high:g}')
+            gains[row] = _factor(value)
+        for line in self._lines.values():
+            line.changed = True
+
+    def levels(self, port: str) -> tuple[float, float]:
+        """The gains of a port in dB: on what it says, and on what it is sent. Raises `PortError`."""
+        row = self._port_row(port)
+        return 20 * math.log10(self._rx_gain[row]), 20 * math.log10(self._tx_gain[row])
 
     def key(self, port: str, samples: int) -> None:
         """Keep a transmitter on the air by hand for that long, whatever the patches do. Raises `PortError`."""
@@ -244,6 +268,8 @@ class Matrix:
         self._unsettled = False
         for line in self._lines.values():
             self._play(line, on_air)
+        if self._showing:
+            self._show()
         self._transmit(on_air)
         self._forget()
 
@@ -468,7 +494,10 @@ class Matrix:
         """Who is to hear a voice, with which gain."""
         talker = self.ports[voice.port].name
         gains = {self._row[m]: line.patch.gain(talker, m) for m in line.patch.members}
-        return {row: gain for row, gain in gains.items() if gain != 0.0 and self._sends(row)}
+        said = self._rx_gain[voice.port]
+        return {
+            row: gain * said * self._tx_gain[row] for row, gain in gains.items() if gain != 0.0 and self._sends(row)
+        }
 
     def _ready(self, row: int, voice: Voice, start: int) -> int:
         """Bridge time from which a port that is keyed now carries a voice from `start` on without a break."""
@@ -536,6 +565,20 @@ class Matrix:
             for row in group.rows:
                 group.voice.over.heard(self.ports[row].name)
         on_air |= line.keying
+
+    def _show(self) -> None:
+        """Tell transmitters that can show it whose speech they carry; the first where several are mixed."""
+        talking: dict[int, Transmission] = {}
+        for line in self._lines.values():
+            for group in line.groups:
+                if group.heard:
+                    for row in group.rows.tolist():
+                        talking.setdefault(row, group.voice.over)
+        for row, tx in self._showing:
+            over = talking.get(row)
+            if self._shown.get(row) is not over:
+                self._shown[row] = over
+                tx.talker(over)
 
     def _transmit(self, on_air: set[int]) -> None:
         """Hand out the frames, and key and unkey."""
@@ -607,6 +650,10 @@ class Matrix:
         if row in self._by_hand:
             told["by_hand"] = True
         self._sink({**told, **fields})
+
+
+def _factor(gain_db: float) -> float:
+    return float(10 ** (gain_db / 20))
 
 
 def _facts(voice: Voice) -> tuple[object, ...]:

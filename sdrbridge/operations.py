@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
 from hw.clock import Clock
-from sdrbridge import delays, explain, names, view
+from sdrbridge import delays, explain, facts, names, view
 from sdrbridge.config import PatchConfig, name_problem
 from sdrbridge.control import types
 from sdrbridge.control.identity import Identity
@@ -284,16 +284,12 @@ class Operations:
 
     def _losses(self, patch: str, new: list[str]) -> list[types.Loss]:
         """What each pair of members with a new one among them loses of the other."""
-        members = self.engine.matrix.patches[patch]
-        found = []
-        for talker in members.members:
-            for listener in members.members:
-                if not (talker in new or listener in new) or members.gain(talker, listener) == 0.0:
-                    continue
-                lost: tuple[str, ...] = ()
-                if lost:
-                    found.append(types.Loss(talker=talker, listener=listener, lost=list(lost)))
-        return found
+        lost = facts.lost_in(self.engine.matrix.patches[patch], facts.abilities(self.engine.site))
+        return [
+            types.Loss(talker=talker, listener=listener, lost=list(names))
+            for (talker, listener), names in lost.items()
+            if talker in new or listener in new
+        ]
 
     def _ported(self, name: str, did: list[str]) -> types.Changed:
         return types.Changed(did=did, in_force_s=self._in_force(), port=view.port(self.engine, name))

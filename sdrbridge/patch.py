@@ -17,9 +17,7 @@ from types import MappingProxyType
 from dsp.blocks import AUDIO_RATE
 from sdrbridge.config import PatchConfig
 from sdrbridge.errors import PatchError
-
-GAIN_RANGE_DB = (-60.0, 20.0)
-"""Gains a leg may have; below that it is a mute, and there is a verb for that."""
+from sdrbridge.handling import GAIN_RANGE_DB
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ class Patch:
     @classmethod
     def from_config(cls, config: PatchConfig) -> "Patch":
         """The patch a site file describes."""
-        members = {name: Member() for name in config.ports}
+        members = {name: Member(mixes=True if name in config.mixed else None) for name in config.ports}
         members |= {name: Member(talks=False) for name in config.monitors}
         rules = Rules(
             hang=round(config.hang_s * AUDIO_RATE),
@@ -81,8 +79,11 @@ class Patch:
             lockout=config.lockout_ms * AUDIO_RATE // 1000,
             min_key=config.min_key_ms * AUDIO_RATE // 1000,
             preempt=config.preempt,
+            mix=config.mix,
+            kerchunk=config.kerchunk_ms * AUDIO_RATE // 1000,
         )
-        return cls(config.name, MappingProxyType(members), rules=rules)
+        legs = {(leg.talker, leg.listener): Leg(leg.gain_db, leg.muted) for leg in config.legs}
+        return cls(config.name, MappingProxyType(members), MappingProxyType(legs), rules)
 
     def add(self, port: str, member: Member | None = None) -> "Patch":
         """With one more member. Raises `PatchError` if he is one already."""

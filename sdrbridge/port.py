@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from dsp.blocks import AUDIO_RATE
 from sdrbridge.errors import PortError
+from sdrbridge.handling import AS_IT_IS, Handling
 from sdrbridge.transmission import Facts, Transmission
 from sdrbridge.wav import WavWriter
 
@@ -74,12 +75,21 @@ class TxPort(Protocol):
         ...
 
 
+@runtime_checkable
+class TalkerPort(Protocol):
+    """A transmitter that can show who talks."""
+
+    def talker(self, over: Transmission | None) -> None:
+        """Whose speech the frames carry from the next `write` on; None for nobody's. Its facts may still grow."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Port:
     """One port of the matrix.
 
     priority: higher takes the floor from lower. access_ms: what the transmitter needs from keying to the first
-    syllable, 0 … 5000. half_duplex: it hears nothing while it transmits.
+    syllable, 0 … 5000. half_duplex: it hears nothing while it transmits. handling: how it is treated beside that.
     """
 
     name: str
@@ -88,6 +98,7 @@ class Port:
     priority: int = 0
     access_ms: int = 0
     half_duplex: bool = False
+    handling: Handling = AS_IT_IS
 
     def __post_init__(self) -> None:
         if not 0 <= self.access_ms <= 5000:
@@ -188,6 +199,8 @@ class Loopback:
         self.decision = decision
         self.keyed = Keyed()
         self.end = 0
+        self.talkers: list[tuple[int, Transmission | None]] = []
+        """Who was heard from which sample on; the last 1000."""
         self._sent: deque[Audio] = deque()
         self._kept = 0
         self._count = 0
@@ -276,6 +289,10 @@ class Loopback:
         if keyed:
             self.keyed.note(index, n, keyed)
         self.end = index + n
+
+    def talker(self, over: Transmission | None) -> None:
+        """Note who is heard from now on."""
+        self.talkers = [*self.talkers[-999:], (self.end, over)]
 
     def sent(self) -> Audio:
         """What is kept of what was sent, up to `end`."""
