@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sdrbridge import __version__
+from sdrbridge.commands.journal_options import add_journal_verbs
 from sdrbridge.errors import SdrBridgeError
 
 
@@ -139,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--loop", action="store_true", help="begin again at the end")
     serve.add_argument("--pace", choices=["real", "max"], default="real")
 
+    add_journal_verbs(verb)
     verb("devices", "list the radios, sound cards and serial ports that are attached")
     verb("doctor", "check the installation: drivers, libraries, permissions, CPU")
     return parser

@@ -106,6 +106,20 @@ _WORDS: dict[str, Callable[[Event], str]] = {
     "tone.end": lambda e: f"{e['channel']}: the talker's radio announced the end of the over",
     "over.open": lambda e: f"{e['channel']}: over {e['over']} began",
     "over.close": lambda e: f"{e['channel']}: over {e['over']} ended: {e['reason']}",
+    "over.done": lambda e: (
+        f"{e['port']}: over {e['over']} of {seconds(e['end_s'] - e['start_s'])} was heard by "
+        + (listed(e["heard_by"]) or "nobody")
+    ),
+    "recording.closed": lambda e: f"{e['port']}: over {e['over']} was kept as {e['file']}",
+    "recording.recovered": lambda e: (
+        f"{e['port']}: over {e['over']} was cut short and kept as {e['file']}: {e['reason']}"
+    ),
+    "recording.removed": lambda e: f"recording {e['file']} was removed {e['reason']}",
+    "journal.opened": lambda e: f"{e['site']} was started" + ("" if e["clean"] else ", after a stop without an end"),
+    "journal.closed": lambda e: "the bridge was ended",
+    "journal.head": lambda e: "signed",
+    "journal.lost": lambda e: f"{e['lost']} events could not be kept: {e['reason']}",
+    "journal.recovered": lambda e: f"{e['bytes']} bytes were set aside as {e['kept']}: {e['reason']}",
     "floor.granted": _floor("got the floor"),
     "floor.refused": _floor("was refused"),
     "floor.preempted": _floor("lost the floor"),

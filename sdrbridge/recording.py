@@ -82,6 +82,7 @@ class Recording:
         if audio != wav:
             wav.unlink()
         event: Event = {"event": "recording.closed", "file": str(audio.relative_to(self._root)), "over": self.id}
+        event["begun"] = about["wall"]
         event |= {key: about[key] for key in ("port", "audio_sha256", "duration_s", "lost_s") if key in about}
         return {**event, **({"trouble": trouble} if trouble else {})}
 
@@ -157,6 +158,7 @@ def recover(folder: Path, flac: bool = True, told: Callable[[Event], None] = lam
             continue
         event: Event = {"event": "recording.recovered", "file": str(audio.relative_to(folder)), "over": about["id"]}
         event |= {key: about[key] for key in ("port", "audio_sha256", "duration_s")}
+        event["begun"] = about.get("wall")
         event["reason"] = "the program was stopped while it lasted"
         if trouble:
             event["trouble"] = trouble
