@@ -7,6 +7,7 @@
     [[port]]      name · kind · access_ms · priority · label · agency, and the keys of the kind ·
                   half_duplex · break_in · break_in_ms · busy_tone · rx_gain_db · tx_gain_db · dtmf ·
                   ident or ident_file · ident_s · loop_guard
+    [recorder] · [journal]  what is kept, see `sdrbridge.keeping`
     [[patch]]     name · ports · monitors · hang_s · timeout_s · lockout_ms · min_key_ms · preempt · note ·
                   mix (true, or a list of members) · kerchunk_ms · legs ({ from, to, gain_db, muted })
 
@@ -26,6 +27,14 @@ from sdrbridge import handling, modes, signalling
 from sdrbridge.errors import ConfigError
 from sdrbridge.graph import find_loop
 from sdrbridge.handling import AS_IT_IS, GAIN_RANGE_DB, PAUSES, Handling
+from sdrbridge.keeping import (
+    USUAL_JOURNAL,
+    USUAL_RECORDER,
+    JournalConfig,
+    RecorderConfig,
+    read_journal,
+    read_recorder,
+)
 from sdrbridge.ports.kinds import KINDS, LATER_KINDS, NoSettings
 from sdrbridge.table import Table, did_you_mean
 from sdrbridge.units import format_frequency
@@ -198,6 +207,8 @@ class Site:
     channels: tuple[ChannelConfig, ...]
     ports: tuple[PortConfig, ...]
     patches: tuple[PatchConfig, ...]
+    recorder: RecorderConfig = USUAL_RECORDER
+    journal: JournalConfig = USUAL_JOURNAL
 
     @property
     def folder(self) -> Path:
@@ -292,6 +303,10 @@ class _Reader:
         ports = [self._port(t) for t in self._tables(top, "port")]
         everywhere = [c.name for c in channels if c] + [p.name for p in ports if p]
         patches = [self._patch(t, everywhere) for t in self._tables(top, "patch")]
+        recorder, journal = (
+            Table(str(self.path), f"[{k}]", top.table(k), self.problems) for k in ("recorder", "journal")
+        )
+        keeping = read_recorder(recorder, self.path.parent), read_journal(journal, self.path.parent)
         top.finish()
         site = Site(
             self.path,
@@ -301,6 +316,7 @@ class _Reader:
             tuple(c for c in channels if c),
             tuple(p for p in ports if p),
             tuple(p for p in patches if p),
+            *keeping,
         )
         if not self.data.get("tuner") and not self.data.get("port"):
             self.problems.append(

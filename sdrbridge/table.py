@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from sdrbridge.units import parse_frequency
+from sdrbridge.units import parse_frequency, parse_size
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -146,6 +146,24 @@ class Table:
             self.problem(key, value, f"must be {minimum} Hz or more")
             return None
         return hertz
+
+    def size(self, key: str, minimum: int) -> int | None:
+        """Bytes, written as a number or as text with k, M, G or T."""
+        value = self._take(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            self.problem(key, value, 'must be a size, e.g. "20G" or "500M"')
+            return None
+        try:
+            size = parse_size(str(value))
+        except ValueError as problem:
+            self.problems.append(f"{self._prefix()}{key}: {problem}")
+            return None
+        if size < minimum:
+            self.problem(key, value, f"must be {minimum} bytes or more")
+            return None
+        return size
 
     def gain(self, key: str) -> float | None:
         """Decibels; None for "auto" and where it is not given."""

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 _FREQUENCY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*([kKMG]?)(?:Hz)?\s*")
 _SCALE = {"": 1, "k": 1_000, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+_SIZE = re.compile(r"\s*(\d+\.?\d*)\s*([kKMGT]?)B?\s*")
 _DURATION = re.compile(r"\s*(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d*)?)s?)?\s*")
 
 
@@ -37,6 +38,14 @@ def format_frequency(hertz: int) -> str:
             part = part.rstrip("0")
             return f"{whole}.{part}{suffix}" if part else whole + suffix
     return str(hertz)
+
+
+def parse_size(text: str) -> int:
+    """Bytes: "20G", "500M", "64000". Raises ValueError with a message for people."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError(f'"{text}" is not a size; write for example "20G" or "500M"')
+    return int(Decimal(match[1]) * {**_SCALE, "T": 10**12}[match[2]])
 
 
 def parse_duration(text: str) -> float:
