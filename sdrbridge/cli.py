@@ -2,16 +2,19 @@
 
 Only the standard library is imported here, so that a command answers at once on a slow machine; each verb imports what
 it needs when it runs. Data goes to stdout, messages and progress to stderr. Exit codes: 0 ok, 1 failed, 2 usage,
-78 bad configuration, 130 interrupted.
+3 no daemon answers, 78 bad configuration, 130 interrupted.
 """
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from sdrbridge import __version__
+from sdrbridge.commands.arguments import add_verbs
 from sdrbridge.commands.journal_options import add_journal_verbs
 from sdrbridge.errors import SdrBridgeError
 
@@ -23,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     try:
         return int(_call(options))
     except SdrBridgeError as problem:
@@ -77,8 +80,22 @@ def _frequency(text: str) -> int:
         raise argparse.ArgumentTypeError(str(problem)) from None
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    """Says the nearest right word where there is a choice of them."""
+
+    def error(self, message: str) -> NoReturn:
+        from difflib import get_close_matches
+
+        wrong = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        if wrong is not None:
+            close = get_close_matches(wrong[1], re.findall(r"[\w-]+", wrong[2]), n=1)
+            message += f"; did you mean {close[0]}?" if close else ""
+        super().error(message)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The whole command line, for those who write about it, too."""
+    parser = _Parser(
         prog="sdrbridge",
         description="Hears radios that cannot hear each other, and patches them together.",
         epilog="`sdrbridge VERB --help` says more about each.",
@@ -140,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--loop", action="store_true", help="begin again at the end")
     serve.add_argument("--pace", choices=["real", "max"], default="real")
 
+    add_verbs(verbs)
     add_journal_verbs(verb)
     verb("devices", "list the radios, sound cards and serial ports that are attached")
     verb("doctor", "check the installation: drivers, libraries, permissions, CPU")

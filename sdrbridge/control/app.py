@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any
@@ -112,7 +113,7 @@ class Application:
                 raise _Complaint(types.Problem(title="Not JSON", status=415, detail=detail, kind="bad_request"))
             return msgspec.json.decode(await _body(request), type=verb.request), wait
         except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-            raise _Complaint.bad(str(problem)) from None
+            raise _Complaint.bad(_in_words(str(problem), verb)) from None
 
     async def _answer(self, verb: Verb, asked: Any, who: Identity) -> object:
         if isinstance(asked, types.EventsAsked):
@@ -257,6 +258,22 @@ def _described(raised: SdrBridgeError) -> types.Problem:
     if isinstance(raised, EngineError):
         return types.Problem(title="Busy", status=503, detail=detail, kind="busy")
     return types.Problem(title="Refused", status=409, detail=detail, kind="refused")
+
+
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*?)`")
+_WRONG = re.compile(r"(.*) - at `\$\.(.*)`")
+
+
+def _in_words(message: str, verb: Verb) -> str:
+    """What msgspec says of a request, with the field in front and the nearest right one behind."""
+    unknown = _UNKNOWN.match(message)
+    if unknown is not None:
+        fields = verb.request.__struct_fields__
+        close = nearest(unknown[1], fields)
+        hint = f"did you mean {close[0]}?" if close else f"fields are {', '.join(fields) or 'none'}"
+        return f"there is no field {unknown[1]}; {hint}"
+    wrong = _WRONG.fullmatch(message)
+    return f"{wrong[2]}: {wrong[1].replace('`', '')}" if wrong is not None else message.replace("`", "")
 
 
 async def _body(request: Request) -> bytes:
