@@ -125,6 +125,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
     replay.add_argument("--no-report", action="store_true", help="leave out the page with waterfall and players")
 
+    run = verb("run", "run the bridge as a service: live receivers, ports and control")
+    run.add_argument("site", type=Path, metavar="SITE", help="site file (TOML)")
+    run.add_argument("--state", type=Path, metavar="DIR", help="folder for what survives a restart (default: by site)")
+    run.add_argument("--socket", type=Path, metavar="PATH", help="control socket (default: in the runtime folder)")
+
     check = verb("check", "validate a site file exactly as the daemon would")
     check.add_argument("site", type=Path, metavar="SITE")
 

@@ -17,8 +17,8 @@ from typing import Any, Protocol, TypeVar
 
 from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
 from sdrbridge.config import Site
-from sdrbridge.errors import EngineError
-from sdrbridge.matrix import Event, Matrix, Sink
+from sdrbridge.errors import EngineError, PatchError
+from sdrbridge.matrix import VACANT, Event, Matrix, Sink
 from sdrbridge.patch import Patch
 from sdrbridge.port import Port, RxPort
 
@@ -131,10 +131,7 @@ class Engine:
         self.now = 0
         self.live: dict[str, LiveLike] = dict(live or {})
         self.tuners: dict[str, TunerState] = {tuner.name: TunerState(tuner.name) for tuner in site.tuners}
-        rx = {port.name: port.rx for port in ports if port.rx is not None}
-        self.channels: dict[str, dict[str, RxPort]] = {
-            tuner.name: {c.name: rx[c.name] for c in site.channels_of(tuner.name)} for tuner in site.tuners
-        }
+        self.channels: dict[str, dict[str, RxPort]] = _by_tuner(site, ports)
         """Receive ports of the channels, by tuner."""
         self.degraded: dict[str, str] = {}
         """What is not as it should be, and why; set by whoever sees it, with `degrade` and `restore`."""
@@ -149,7 +146,51 @@ class Engine:
     @property
     def ports(self) -> dict[str, Port]:
         """The ports by name, in the order of the site file."""
-        return {port.name: port for port in self.matrix.ports}
+        return {port.name: port for port in self.matrix.ports if port is not VACANT}
+
+    def replace(
+        self, site: Site, ports: Sequence[Port], live: Mapping[str, LiveLike], patches: Iterable[Patch]
+    ) -> None:
+        """Take another site in the place of this one. What did not change, port or patch, is not disturbed.
+
+        Raises `PatchError`; then everything is as it was.
+        """
+        wanted = {patch.name: patch for patch in patches}
+        names = {port.name for port in ports}
+        before = self.matrix.patches
+        gone = [name for name in before if name not in wanted]
+        # Nothing of the new patches may name a port that is not there yet, nothing of the old ones a port that goes.
+        Matrix(ports, wanted.values(), lambda event: None)
+        for name in gone:
+            self.matrix.unmake(name)
+        for name, patch in before.items():
+            lost = [member for member in patch.members if member not in names]
+            if name in wanted and lost:
+                for member in lost:
+                    self.matrix.drop(name, member)
+        self.matrix.set_ports(ports)
+        self._settle(wanted)
+        self.site = site
+        self.live = dict(live)
+        self.channels = _by_tuner(site, ports)
+        self.tuners = {t.name: self.tuners.get(t.name, TunerState(t.name)) for t in site.tuners}
+
+    def _settle(self, wanted: Mapping[str, Patch]) -> None:
+        """Bring the patches to what is wanted. Two that exchange members stand in each other's way for a moment."""
+        matrix = self.matrix
+        todo = [patch for name, patch in wanted.items() if matrix.patches.get(name) != patch]
+        while todo:
+            left = []
+            for patch in todo:
+                try:
+                    (matrix.change if patch.name in matrix.patches else matrix.make)(patch)
+                except PatchError:
+                    left.append(patch)
+            if len(left) == len(todo):
+                for patch in left:
+                    if patch.name in matrix.patches:
+                        matrix.change(Patch(patch.name, rules=patch.rules))
+            todo = left
 
     # Who listens, and who comes before the matrix.
 
@@ -257,6 +298,11 @@ class Engine:
         return Snapshot(
             self.site.name, self.now, ports, patches, dict(self.tuners), dict(self.degraded), dict(self.counters)
         )
+
+
+def _by_tuner(site: Site, ports: Sequence[Port]) -> dict[str, dict[str, RxPort]]:
+    rx = {port.name: port.rx for port in ports if port.rx is not None}
+    return {tuner.name: {c.name: rx[c.name] for c in site.channels_of(tuner.name)} for tuner in site.tuners}
 
 
 def _with_state(port: PortState, tuner: TunerState) -> PortState:

@@ -40,6 +40,10 @@ LONGEST_STRIDE = 50
 """Ticks done in one stride at most: 1 s, after which a talker's level or an operator's command is seen."""
 
 
+VACANT = Port("")
+"""In the row of a port that is no more."""
+
+
 @dataclass(frozen=True, slots=True)
 class PortMute:
     """A port cut off from every patch it is in. rx: what it says goes nowhere. tx: it is sent nothing and not keyed."""
@@ -60,26 +64,12 @@ class Matrix:
         self, ports: Sequence[Port], patches: Iterable[Patch], sink: Sink, cables: Sequence[Cable] = ()
     ) -> None:
         self.ports = tuple(ports)
-        self._row = {port.name: row for row, port in enumerate(self.ports)}
-        if len(self._row) != len(self.ports):
+        if len({port.name for port in self.ports}) != len(self.ports):
             raise PatchError("two ports have the same name")
         self._sink = sink
         self._cables = tuple(cables)
-        self._hearing = [(row, port.rx) for row, port in enumerate(self.ports) if port.rx is not None]
-        # Asked once: what may say until when nothing changes; None where one of them cannot.
-        quiet = [rx.quiet_until for _, rx in self._hearing if isinstance(rx, QuietPort)]
-        self._quiet = quiet if len(quiet) == len(self._hearing) else None
-        self._sending = [(row, port.tx) for row, port in enumerate(self.ports) if port.tx is not None]
-        self._showing = [(row, tx) for row, tx in self._sending if isinstance(tx, TalkerPort)]
-        self._shown: dict[int, Transmission | None] = {}
-        self._rx_gain = [_factor(port.handling.rx_gain_db) for port in self.ports]
-        self._tx_gain = [_factor(port.handling.tx_gain_db) for port in self.ports]
-        self._access = [port.access_ms * AUDIO_RATE // 1000 for port in self.ports]
-        self._keep = LIVE_KEEP + max(self._access, default=0)
-        self._out = np.zeros((len(self.ports), TICK_SAMPLES), np.float32)
-        self._frames = list(self._out)
+        self._lay_out()
         self._frame = np.zeros(TICK_SAMPLES, np.float32)
-        self._long: list[Audio] = []
         # When the next transmitter that is kept on the air only by its minimum key time may go off.
         self._key_due: int | None = None
         # Whether the next tick keys or unkeys: something faded out in the last one, or somebody laid hands on a port.
@@ -248,6 +238,65 @@ class Matrix:
         loop = find_loop({**members, patch.name: _members(patch)}, self._cables)
         if loop is not None:
             raise PatchError(loop)
+
+    def set_ports(self, ports: Sequence[Port]) -> None:
+        """Put other ports in the place of those there are. Raises `PatchError` while one that goes is in a patch.
+
+        A port whose name and ends stay is not disturbed, and keeps its row. The row of one that goes is left vacant.
+        """
+        fresh = {port.name: port for port in ports}
+        for patch in self.patches.values():
+            for member in patch.members:
+                if member not in fresh:
+                    raise PatchError(f'port "{member}" is still in patch "{patch.name}"')
+        table = [fresh.pop(old.name, VACANT) for old in self.ports]
+        for row, old in enumerate(self.ports):
+            if old is VACANT and fresh:
+                table[row] = fresh.pop(next(iter(fresh)))
+        for row, (old, new) in enumerate(zip(self.ports, table)):
+            if new.rx is not old.rx:
+                self._voices = {over: voice for over, voice in self._voices.items() if voice.port != row}
+            if new.tx is not old.tx:
+                since, self._keyed_since[row] = self._keyed_since[row], None
+                self._by_hand.pop(row, None)
+                if since is not None:
+                    self._tell_port("port.unkeyed", row, keyed_s=(self._now - since) / AUDIO_RATE)
+            if new is VACANT:
+                self._muted.pop(row, None)
+        # Levels that were set by hand stay where the site file did not change its own.
+        set_by_hand = {
+            row: (self._rx_gain[row], self._tx_gain[row])
+            for row, (old, new) in enumerate(zip(self.ports, table))
+            if old.name == new.name and old.handling == new.handling
+        }
+        self.ports = (*table, *fresh.values())
+        for memory in (self._keyed_since, self._unkeyed_at):
+            memory += [None] * len(fresh)
+        self._keyed_again += [0] * len(fresh)
+        self._lay_out()
+        for row, (rx, tx) in set_by_hand.items():
+            self._rx_gain[row], self._tx_gain[row] = rx, tx
+        for line in self._lines.values():
+            line.changed = True
+        self._unsettled = True
+
+    def _lay_out(self) -> None:
+        """What follows from the ports: their rows, and the memory for a tick of each."""
+        self._row = {port.name: row for row, port in enumerate(self.ports) if port is not VACANT}
+        self._hearing = [(row, port.rx) for row, port in enumerate(self.ports) if port.rx is not None]
+        # Asked once: what may say until when nothing changes; None where one of them cannot.
+        quiet = [rx.quiet_until for _, rx in self._hearing if isinstance(rx, QuietPort)]
+        self._quiet = quiet if len(quiet) == len(self._hearing) else None
+        self._sending = [(row, port.tx) for row, port in enumerate(self.ports) if port.tx is not None]
+        self._showing = [(row, tx) for row, tx in self._sending if isinstance(tx, TalkerPort)]
+        self._shown: dict[int, Transmission | None] = {}
+        self._rx_gain = [_factor(port.handling.rx_gain_db) for port in self.ports]
+        self._tx_gain = [_factor(port.handling.tx_gain_db) for port in self.ports]
+        self._access = [port.access_ms * AUDIO_RATE // 1000 for port in self.ports]
+        self._keep = LIVE_KEEP + max(self._access, default=0)
+        self._out = np.zeros((len(self.ports), TICK_SAMPLES), np.float32)
+        self._frames = list(self._out)
+        self._long: list[Audio] = []
 
     # The tick.
 

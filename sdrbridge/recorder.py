@@ -115,6 +115,15 @@ class Recorder:
         self._running: dict[str, _Following] = {}
         self._skipped: dict[str, Transmission] = {}
 
+    def follow(self, ports: Iterable[Followed]) -> None:
+        """Follow these from now on; what runs on others is finished. Raises `ReplayError`."""
+        stay = tuple(ports)
+        names = {port.name: port for port in stay}
+        for port in self._ports:
+            if names.get(port.name) is not port and port.name in self._running:
+                self._finish(port.name)
+        self._ports = stay
+
     def tick(self, now: int | None = None) -> None:
         """Take what the ports released since the last tick; `now` is bridge time, where it is known.
 

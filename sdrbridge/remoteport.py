@@ -38,8 +38,9 @@ class RemotePort:
 
     def __init__(self, name: str, on_over: Callable[[Transmission], None] | None = None) -> None:
         self.name = name
-        self.over: Transmission | None = None
-        """The over that comes in; None between two."""
+        self._over: Transmission | None = None
+        self._ended: Transmission | None = None
+        self._seen = False
         self._on_over = on_over
         self._begun: list[Transmission] = []
         self._ring = np.zeros(KEPT, np.float32)
@@ -49,8 +50,16 @@ class RemotePort:
         self.gaps = 0
         """Times speech was missing between two messages."""
 
+    @property
+    def over(self) -> Transmission | None:
+        """The over that comes in, or the one that has ended since the last tick; None between two."""
+        return self._over or self._ended
+
     def advance(self, now: int) -> None:
-        """Nothing: messages were taken before the matrix asks."""
+        """Nothing to take in: messages were taken before the matrix asks. What has ended is kept for this tick."""
+        if self._seen:
+            self._ended = None
+        self._seen = self._ended is not None
 
     def begun(self) -> Sequence[Transmission]:
         """Overs that began since the last call, oldest first."""
@@ -72,20 +81,20 @@ class RemotePort:
 
     def begin(self, start: int, facts: Facts) -> Transmission:
         """An over begins at `start`, or where the one before has ended."""
-        self.close("the next over began")
+        self.close()
         self.count += 1
         start = max(start, self._end)
         self._end = start
-        self.over = Transmission.begin(self.name, self.count, start)
-        self.over.facts = facts
-        self._begun.append(self.over)
+        over = self._over = Transmission.begin(self.name, self.count, start)
+        over.facts = facts
+        self._begun.append(over)
         if self._on_over is not None:
-            self._on_over(self.over)
-        return self.over
+            self._on_over(over)
+        return over
 
     def hear(self, index: int, samples: NDArray[np.float32]) -> None:
         """Speech from `index` on. What is missing before it becomes silence; what was there already is left out."""
-        if self.over is None:
+        if self._over is None:
             return
         if index > self._end:
             self.gaps += 1
@@ -98,11 +107,12 @@ class RemotePort:
             self._ring[np.arange(end - len(samples), end) & (KEPT - 1)] = samples
         self._end = max(self._end, end)
 
-    def close(self, reason: str, end: int | None = None, on_air_end: int | None = None) -> Transmission | None:
+    def close(self, end: int | None = None, on_air_end: int | None = None) -> Transmission | None:
         """The over ends; at what has come, if nothing else is known. Returns the over, if there was one."""
-        over, self.over = self.over, None
+        over, self._over = self._over, None
         if over is None:
             return None
+        self._ended, self._seen = over, False
         over.end = self._end if end is None else max(end, self._end)
         over.on_air_end = over.end if on_air_end is None else max(on_air_end, over.start)
         if over.end > self._end:
@@ -184,7 +194,7 @@ class RemoteTuner:
             return
         _update(placed.over.facts, message.facts)
         if isinstance(message, End):
-            port.close("", message.end + placed.offset, message.on_air_end + placed.offset)
+            port.close(message.end + placed.offset, message.on_air_end + placed.offset)
             del self._placed[message.channel]
 
     def _tell(self, event: Event) -> None:
@@ -203,7 +213,7 @@ class RemoteTuner:
     def lost(self, now: int, reason: str) -> None:
         """The worker is gone: what it had open ends where it is."""
         for port in self.ports.values():
-            over = port.close(reason)
+            over = port.close()
             if over is not None:
                 times = {"t_s": now / AUDIO_RATE, "event": "over.close", "channel": port.name, "over": over.id}
                 self._sink({**times, "end_s": (over.end or 0) / AUDIO_RATE, "reason": reason})

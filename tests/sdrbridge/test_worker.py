@@ -112,7 +112,7 @@ def test_lost_speech_is_silence_of_the_same_length() -> None:
     assert list(port.read(1050, 300)) == [1.0] * 50 + [0.0] * 200 + [1.0] * 50
     port.hear(1350, np.full(100, 2.0, np.float32))
     assert list(port.read(1390, 60)) == [1.0] * 10 + [2.0] * 50
-    assert port.close("", 1500) is over and over.end == 1500
+    assert port.close(1500) is over and over.end == 1500
     assert not port.read(1450, 50).any()
 
 
