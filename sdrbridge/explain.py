@@ -3,7 +3,7 @@
 Each answer is a sentence and the chain of decisions behind it, the first cause first.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dsp.blocks import AUDIO_RATE
@@ -66,8 +66,8 @@ class _Case:
         causes = []
         for patch in by:
             chain += self.reasons.grant(patch)
-            holder = self.matrix.holder(patch)
-            causes.append(f"{holder} talks in {patch}" if holder else f"{patch} is in its hang time")
+            heard = self.matrix.heard(patch)
+            causes.append(f"{_talk(heard)} in {patch}" if heard else f"{patch} is in its hang time")
         answer = f"{name} is keyed: {listed(causes)}" if causes else f"{name} is keyed by hand"
         return self._why(answer, True, chain)
 
@@ -75,10 +75,10 @@ class _Case:
         patch = self.matrix.patches[self.name]
         keyed = [m for m in patch.members if self.name in self.matrix.keying(m)]
         chain = self.reasons.grant(self.name)
-        holder = self.matrix.holder(self.name)
-        if holder is not None:
+        heard = self.matrix.heard(self.name)
+        if heard:
             to = f", heard by {listed(keyed)}" if keyed else ", and no transmitter is keyed for it"
-            return self._why(f"{self.name} carries {holder}{to}", True, chain)
+            return self._why(f"{self.name} carries {listed(heard)}{to}", True, chain)
         if keyed:
             return self._why(f"{self.name} keeps {listed(keyed)} on the air for its hang time", True, chain)
         return self._why(f"{self.name} keys nobody; nobody talks in it", False, chain)
@@ -103,11 +103,11 @@ class _Case:
 
     def patch_silent(self) -> Why:
         patch = self.matrix.patches[self.name]
-        holder = self.matrix.holder(self.name)
+        heard = self.matrix.heard(self.name)
         chain: list[Event] = list(self.reasons.grant(self.name))
-        if holder is not None:
-            hearing = [m for m in patch.members if patch.gain(holder, m) != 0.0]
-            says = f"{self.name} is not silent: {holder} is heard by {listed(hearing) or 'nobody'}"
+        if heard:
+            hearing = [m for m in patch.members if any(patch.gain(talker, m) != 0.0 for talker in heard)]
+            says = f"{self.name} is not silent: {_talk(heard)}, heard by {listed(hearing) or 'nobody'}"
             return self._why(says, False, chain)
         found, talking = [], self.matrix.talking()
         for member, part in patch.members.items():
@@ -134,7 +134,7 @@ class _Case:
             found.append(self._quiet(state.name, chain))
             return True
         chain += self.reasons.origin(name)
-        heard = [p.name for p in patches if self.matrix.holder(p.name) == name]
+        heard = [p.name for p in patches if name in self.matrix.heard(p.name)]
         for patch in patches:
             if patch.name in heard:
                 hearing = [m for m in patch.members if patch.gain(name, m) != 0.0]
@@ -169,21 +169,22 @@ class _Case:
             return True
         sent = False
         for patch in patches:
-            part, holder = patch.members[name], self.matrix.holder(patch.name)
+            part, heard = patch.members[name], self.matrix.heard(patch.name)
+            others = [talker for talker in heard if patch.gain(talker, name) != 0.0]
             if not part.hears:
                 found.append(f"{name} only talks in {patch.name}")
-            elif holder is None:
+            elif not heard:
                 hang = patch.name in self.matrix.keying(name)
                 found.append(f"nobody talks in {patch.name}" + (", which is in its hang time" if hang else ""))
-            elif holder == name:
+            elif tuple(heard) == (name,):
                 found.append(f"{name} holds the floor of {patch.name} itself")
-            elif patch.gain(holder, name) == 0.0:
-                found.append(f"{holder} talks in {patch.name}, and the leg from it to {name} is muted")
+            elif not others:
+                found.append(f"{_talk(heard)} in {patch.name}, and the leg from there to {name} is muted")
             else:
                 sent = True
-                lag = self.matrix.lag(holder, name)
-                waits = " as soon as its transmitter is ready" if lag is None else ""
-                found.append(f"{name} is sent what {holder} says in {patch.name}{waits}")
+                ready = any(self.matrix.lag(talker, name) is not None for talker in others)
+                waits = "" if ready else " as soon as its transmitter is ready"
+                found.append(f"{name} is sent what {listed(others)} says in {patch.name}{waits}")
                 chain += self.reasons.grant(patch.name)
         return not sent
 
@@ -196,6 +197,10 @@ class _Case:
         unique = {id(event): event for event in events}
         ordered = sorted(unique.values(), key=lambda e: float(e["t_s"]))
         return Why(answer, now, tuple((float(e["t_s"]), say(e)) for e in ordered))
+
+
+def _talk(names: Sequence[str]) -> str:
+    return f"{listed(names)} {'talks' if len(names) == 1 else 'talk'}"
 
 
 def _last_time(unkeyed: Event) -> str:

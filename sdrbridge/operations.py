@@ -7,7 +7,7 @@ change then, so a refused request leaves everything as it was; a change is in fo
 are `sdrbridge.errors.OperationError`s and are written down like changes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
@@ -36,6 +36,7 @@ class Operations:
             reasons = Reasons()
             engine.add_sink(reasons)
         self.reasons = reasons
+        self._abilities = facts.abilities(engine.site)
 
     # Questions.
 
@@ -45,7 +46,7 @@ class Operations:
 
     def patch_ls(self, request: types.PatchList, who: Identity) -> types.PatchListed:
         """The patches as they are."""
-        found = view.patches(self.engine.snapshot())
+        found = view.patches(self.engine)
         if request.name is not None:
             wanted = self._patch(request.name).name
             found = [p for p in found if p.name == wanted]
@@ -113,10 +114,12 @@ class Operations:
         """Break a patch."""
         with self._asked("patch break", request.name, request.note, who):
             patch = self._patch(request.name)
-            holder = self.engine.matrix.holder(patch.name)
-            if holder is not None and not request.confirm:
-                others = listed(m for m in patch.members if patch.gain(holder, m) != 0.0)
-                raise NeedsConfirmation(f'patch "{patch.name}" is active: {holder} is heard by {others or "nobody"}')
+            heard = self.engine.matrix.heard(patch.name)
+            if heard and not request.confirm:
+                others = listed(m for m in patch.members if any(patch.gain(talker, m) != 0.0 for talker in heard))
+                raise NeedsConfirmation(
+                    f'patch "{patch.name}" is active: {listed(heard)} {_is(heard)} heard by {others or "nobody"}'
+                )
             self.engine.matrix.unmake(patch.name)
             self._tell("patch.broken", who, request.note, patch=patch.name, ports=list(patch.members))
             did = [f'broke patch "{patch.name}"; {listed(patch.members)} are apart']
@@ -224,6 +227,22 @@ class Operations:
             verb = "cut off" if request.muted else "let through again"
             return self._ported(port, [f"{port} is {verb}, {side}, in every patch"])
 
+    def port_level(self, request: types.PortLevel, who: Identity) -> types.Changed:
+        """Set how loud a port is, in or out."""
+        with self._asked("port level", request.port, request.note, who):
+            port = self._port(request.port)
+            ends = self.engine.ports[port]
+            if request.rx_gain_db is None and request.tx_gain_db is None:
+                raise Refused(f'port "{port}": say which gain to set, rx or tx')
+            if request.rx_gain_db is not None and ends.rx is None:
+                raise Refused(f'nothing comes in at port "{port}"')
+            if request.tx_gain_db is not None and ends.tx is None:
+                raise Refused(f'port "{port}" has no transmitter')
+            self.engine.matrix.set_level(port, request.rx_gain_db, request.tx_gain_db)
+            rx, tx = self.engine.matrix.levels(port)
+            self._tell("port.level", who, request.note, port=port, rx_gain_db=round(rx, 2), tx_gain_db=round(tx, 2))
+            return self._ported(port, [f"{port}: what comes in at {rx:+.1f} dB, what goes out at {tx:+.1f} dB"])
+
     # What they share.
 
     @contextmanager
@@ -259,6 +278,8 @@ class Operations:
             lockout_ms=request.lockout_ms,
             min_key_ms=request.min_key_ms,
             preempt=request.preempt,
+            mix=request.mix,
+            kerchunk_ms=request.kerchunk_ms,
         )
 
     def _port(self, name: str) -> str:
@@ -283,13 +304,17 @@ class Operations:
         )
 
     def _losses(self, patch: str, new: list[str]) -> list[types.Loss]:
-        """What each pair of members with a new one among them loses of the other."""
-        lost = facts.lost_in(self.engine.matrix.patches[patch], facts.abilities(self.engine.site))
+        """What pairs of members, one of them new, lose of each other beside speech."""
+        lost = facts.lost_in(self.engine.matrix.patches[patch], self._abilities)
         return [
-            types.Loss(talker=talker, listener=listener, lost=list(names))
-            for (talker, listener), names in lost.items()
+            types.Loss(talker=talker, listener=listener, lost=list(what))
+            for (talker, listener), what in lost.items()
             if talker in new or listener in new
         ]
 
     def _ported(self, name: str, did: list[str]) -> types.Changed:
         return types.Changed(did=did, in_force_s=self._in_force(), port=view.port(self.engine, name))
+
+
+def _is(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"

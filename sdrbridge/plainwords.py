@@ -138,6 +138,9 @@ _WORDS: dict[str, Callable[[Event], str]] = {
         f"{e['patch']}: {e['talker']} is heard by {e['listener']} at {e['gain_db']:+.1f} dB{by_whom(e)}"
     ),
     "port.muted": _muted,
+    "port.level": lambda e: (
+        f"{e['port']} is at {e['rx_gain_db']:+.1f} dB in and {e['tx_gain_db']:+.1f} dB out{by_whom(e)}"
+    ),
     "port.key": lambda e: f"{e['port']} is to be keyed by hand for {seconds(float(e['seconds']))}{by_whom(e)}",
     "port.unkey": lambda e: f"the hand was taken off {e['port']}{by_whom(e)}",
     "control.refused": lambda e: f"{e['verb']} was refused{by_whom(e)}: {e['reason']}",

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from dsp.blocks import AUDIO_RATE
 from sdrbridge import __version__
 from sdrbridge.control import types
-from sdrbridge.engine import Engine, PatchState, PortState, Snapshot
+from sdrbridge.engine import Engine, PortState, Snapshot
 from sdrbridge.matrix import PortMute
 
 
@@ -18,7 +18,7 @@ def status(engine: Engine, now: datetime) -> types.StatusInfo:
         t_s=seen.t_s,
         at=wall(now),
         ports=ports(engine, seen),
-        patches=patches(seen),
+        patches=patches(engine),
         tuners=[
             types.TunerInfo(
                 name=t.name,
@@ -53,14 +53,38 @@ def port(engine: Engine, name: str) -> types.PortInfo:
     return next(p for p in ports(engine, engine.snapshot()) if p.name == name)
 
 
-def patches(seen: Snapshot) -> list[types.PatchInfo]:
+def patches(engine: Engine) -> list[types.PatchInfo]:
     """Every patch, in the order in which they were made."""
-    return [_patch(state) for state in seen.patches.values()]
+    return [patch(engine, name) for name in engine.matrix.patches]
 
 
 def patch(engine: Engine, name: str) -> types.PatchInfo:
     """One patch."""
-    return _patch(PatchState(engine.matrix.patches[name], engine.matrix.holder(name)))
+    matrix = engine.matrix
+    found = matrix.patches[name]
+    rules = found.rules
+    return types.PatchInfo(
+        name=name,
+        holder=matrix.holder(name),
+        heard=list(matrix.heard(name)),
+        members=[
+            types.MemberInfo(
+                port=port, talks=m.talks, hears=m.hears, muted=m.muted, mixes=rules.mix if m.mixes is None else m.mixes
+            )
+            for port, m in found.members.items()
+        ],
+        legs=[
+            types.LegInfo(talker=a, listener=b, gain_db=leg.gain_db, muted=leg.muted)
+            for (a, b), leg in found.legs.items()
+        ],
+        hang_s=rules.hang / AUDIO_RATE,
+        timeout_s=rules.timeout / AUDIO_RATE,
+        lockout_ms=rules.lockout * 1000 // AUDIO_RATE,
+        min_key_ms=rules.min_key * 1000 // AUDIO_RATE,
+        kerchunk_ms=rules.kerchunk * 1000 // AUDIO_RATE,
+        preempt=rules.preempt,
+        mix=rules.mix,
+    )
 
 
 def wall(moment: datetime) -> str:
@@ -82,6 +106,7 @@ def mute_of(mute: PortMute | None) -> types.Direction | None:
 
 def _port(engine: Engine, state: PortState, mute: PortMute | None, member_of: list[str]) -> types.PortInfo:
     port = engine.ports[state.name]
+    rx_gain, tx_gain = engine.matrix.levels(state.name)
     return types.PortInfo(
         name=state.name,
         kind=state.kind,
@@ -94,30 +119,11 @@ def _port(engine: Engine, state: PortState, mute: PortMute | None, member_of: li
         keyed=state.keyed,
         keyed_by=engine.matrix.keying(state.name) if state.keyed else [],
         muted=mute_of(mute) or "",
+        rx_gain_db=round(rx_gain, 2),
+        tx_gain_db=round(tx_gain, 2),
         over=state.over,
         level_dbfs=state.level_dbfs,
         snr_db=state.snr_db,
         patches=member_of,
         counters={name: float(value) for name, value in state.counters.items()},
-    )
-
-
-def _patch(state: PatchState) -> types.PatchInfo:
-    patch, rules = state.patch, state.patch.rules
-    return types.PatchInfo(
-        name=patch.name,
-        holder=state.holder,
-        members=[
-            types.MemberInfo(port=name, talks=m.talks, hears=m.hears, muted=m.muted)
-            for name, m in patch.members.items()
-        ],
-        legs=[
-            types.LegInfo(talker=a, listener=b, gain_db=leg.gain_db, muted=leg.muted)
-            for (a, b), leg in patch.legs.items()
-        ],
-        hang_s=rules.hang / AUDIO_RATE,
-        timeout_s=rules.timeout / AUDIO_RATE,
-        lockout_ms=rules.lockout * 1000 // AUDIO_RATE,
-        min_key_ms=rules.min_key * 1000 // AUDIO_RATE,
-        preempt=rules.preempt,
     )

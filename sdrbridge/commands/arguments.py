@@ -64,6 +64,8 @@ def _add_patch(acts: Subparsers) -> None:
     make.add_argument("--timeout", type=bounded(1, 3600, "s"), metavar="S", help="longest over (120)")
     make.add_argument("--lockout", type=_whole(0, 5000), metavar="MS", help="ping-pong lock-out after unkeying (0)")
     make.add_argument("--min-key", type=_whole(0, 5000), metavar="MS", help="shortest time on the air (0)")
+    make.add_argument("--kerchunk", type=_whole(0, 5000), metavar="MS", help="an over that opens it lasts so long (0)")
+    make.add_argument("--mix", action="store_true", help="every talker is heard beside the others; for full duplex")
     make.add_argument("--no-preempt", action="store_true", help="priority does not take the floor")
 
     broken = _change(acts, "break", "take a patch away; asks first if somebody is heard in it")
@@ -97,6 +99,11 @@ def _add_port(acts: Subparsers) -> None:
     _name(key, "name", "PORT", "to key", PORTS)
     key.add_argument("--seconds", type=bounded(0.02, 60, "s"), default=5.0, metavar="S", help="how long, to 60 (5)")
     key.add_argument("--yes", action="store_true", help="do not ask")
+
+    level = _change(acts, "level", "set how loud a port is in every patch")
+    _name(level, "name", "PORT", "the port", PORTS)
+    level.add_argument("--rx", type=bounded(-60, 20, "dB"), metavar="DB", help="what comes in")
+    level.add_argument("--tx", type=bounded(-60, 20, "dB"), metavar="DB", help="what goes out")
 
     _name(_change(acts, "unkey", "take the hand off a transmitter"), "name", "PORT", "to unkey", PORTS)
     for act, summary in (("mute", "cut a port off from every patch"), ("unmute", "let it through again")):

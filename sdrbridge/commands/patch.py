@@ -38,7 +38,9 @@ def _make(options: Namespace) -> int:
         "timeout_s": options.timeout,
         "lockout_ms": options.lockout,
         "min_key_ms": options.min_key,
+        "kerchunk_ms": options.kerchunk,
         "preempt": False if options.no_preempt else None,
+        "mix": True if options.mix else None,
     }
     return change(options, "patch make", body)
 
@@ -52,7 +54,7 @@ def _show(options: Namespace) -> int:
     if not patches:
         print("There is no patch. `sdrbridge patch make NAME PORT PORT` makes one.")
         return 0
-    rows = [[p["name"], p["holder"] or "", " · ".join(map(_member, p["members"])), _rules(p)] for p in patches]
+    rows = [[p["name"], ", ".join(p["heard"]), " · ".join(map(_member, p["members"])), _rules(p)] for p in patches]
     print_rows(["patch", "talks now", "members", "rules"], rows)
     for patch in patches:
         for leg in patch["legs"]:
@@ -65,6 +67,7 @@ def _member(member: dict[str, Any]) -> str:
     marks = [] if member["talks"] else ["hears"]
     marks += [] if member["hears"] else ["talks"]
     marks += ["muted"] if member["muted"] else []
+    marks += ["mixed"] if member["mixes"] else []
     return f"{member['port']} ({', '.join(marks)})" if marks else str(member["port"])
 
 
@@ -72,5 +75,6 @@ def _rules(patch: dict[str, Any]) -> str:
     rules = [f"hang {patch['hang_s']:g} s", f"time-out {patch['timeout_s']:g} s"]
     rules += [f"lock-out {patch['lockout_ms']} ms"] if patch["lockout_ms"] else []
     rules += [f"min key {patch['min_key_ms']} ms"] if patch["min_key_ms"] else []
+    rules += [f"kerchunk {patch['kerchunk_ms']} ms"] if patch["kerchunk_ms"] else []
     rules += [] if patch["preempt"] else ["no pre-emption"]
     return ", ".join(rules)

@@ -17,6 +17,8 @@ def run(options: Namespace) -> int:
     body: dict[str, object] = {"port": options.name}
     if act == "key":
         body["seconds"] = options.seconds
+    elif act == "level":
+        body |= {"rx_gain_db": options.rx, "tx_gain_db": options.tx}
     elif act in ("mute", "unmute"):
         body |= {"direction": "rx" if options.rx else "tx" if options.tx else "both", "muted": act == "mute"}
         act = "mute"
@@ -70,6 +72,7 @@ def _details(port: dict[str, Any]) -> None:
         ["sends", f"keyed for {', '.join(port['keyed_by']) or 'a hand'}" if port["keyed"] else "nothing"],
         ["patches", ", ".join(port["patches"]) or "none"],
         ["priority", str(port["priority"])],
+        ["levels", f"{port['rx_gain_db']:+g} dB in, {port['tx_gain_db']:+g} dB out"],
         ["access time", f"{port['access_ms']} ms"],
         *([name, f"{value:g}"] for name, value in port["counters"].items()),
     ]

@@ -22,7 +22,9 @@ def run(options: Namespace) -> int:
     print()
     print_ports(status["ports"])
     if status["patches"]:
-        rows = [[p["name"], p["holder"] or "", " · ".join(m["port"] for m in p["members"])] for p in status["patches"]]
+        rows = [
+            [p["name"], ", ".join(p["heard"]), " · ".join(m["port"] for m in p["members"])] for p in status["patches"]
+        ]
         print()
         print_rows(["patch", "talks now", "members"], rows)
     if status["tuners"]:

@@ -79,7 +79,7 @@ def picture(status: dict[str, Any]) -> RenderableType:
         patches.add_column(column)
     for patch in status["patches"]:
         members = " · ".join(m["port"] + (" (muted)" if m["muted"] else "") for m in patch["members"])
-        patches.add_row(Text(patch["name"]), Text(patch["holder"] or "", style="bold green"), Text(members))
+        patches.add_row(Text(patch["name"]), Text(", ".join(patch["heard"]), style="bold green"), Text(members))
     troubles = [Text(f"{what}: {why}", style="yellow") for what, why in status["degraded"].items()]
     return Group(Text(headline(status), style="bold"), *troubles, Text(), ports, Text(), patches)
 

@@ -59,7 +59,9 @@ class PatchMake(_Request, frozen=True):
     timeout_s: Annotated[float, Meta(ge=1, le=3600)] = 120.0
     lockout_ms: Annotated[int, Meta(ge=0, le=5000)] = 0
     min_key_ms: Annotated[int, Meta(ge=0, le=5000)] = 0
+    kerchunk_ms: Annotated[int, Meta(ge=0, le=5000)] = 0
     preempt: bool = True
+    mix: bool = False
     note: Note = ""
 
 
@@ -140,6 +142,18 @@ class PortMute(_Request, frozen=True):
     note: Note = ""
 
 
+Gain = Annotated[float, Meta(ge=-60, le=20)]
+
+
+class PortLevel(_Request, frozen=True):
+    """How loud a port is, in every patch: what comes in, what goes out. What is not given stays."""
+
+    port: Name
+    rx_gain_db: Gain | None = None
+    tx_gain_db: Gain | None = None
+    note: Note = ""
+
+
 class WhyAsked(_Request, frozen=True):
     """Why a port or patch is, or was last, as it is."""
 
@@ -170,6 +184,7 @@ class MemberInfo(_Answer, frozen=True):
     talks: bool
     hears: bool
     muted: bool
+    mixes: bool
 
 
 class LegInfo(_Answer, frozen=True):
@@ -182,17 +197,20 @@ class LegInfo(_Answer, frozen=True):
 
 
 class PatchInfo(_Answer, frozen=True):
-    """A patch as it is. `holder` is who is heard in it now."""
+    """A patch as it is. `holder` has the floor now; `heard` is everybody who is heard, more than one where it mixes."""
 
     name: str
     holder: str | None
+    heard: list[str]
     members: list[MemberInfo]
     legs: list[LegInfo]
     hang_s: float
     timeout_s: float
     lockout_ms: int
     min_key_ms: int
+    kerchunk_ms: int
     preempt: bool
+    mix: bool
 
 
 class PortInfo(_Answer, frozen=True):
@@ -209,6 +227,8 @@ class PortInfo(_Answer, frozen=True):
     keyed: bool
     keyed_by: list[str]
     muted: Literal["", "both", "rx", "tx"]
+    rx_gain_db: float
+    tx_gain_db: float
     over: str | None
     level_dbfs: float | None
     snr_db: float | None

@@ -62,6 +62,7 @@ VERBS = (
         Operations.port_mute,
         "Cut a port off from every patch, or let it through again.",
     ),
+    Verb("port level", "POST", types.PortLevel, types.Changed, Operations.port_level, "Set how loud a port is."),
     Verb("why", "GET", types.WhyAsked, types.WhyAnswer, Operations.why, "The last chain of decisions, with times."),
     Verb("delay", "GET", types.DelayAsked, types.DelayAnswer, Operations.delay, "The delay ledger of a path."),
     Verb("events", "GET", types.EventsAsked, types.EventsAnswer, None, "The last events."),

@@ -129,6 +129,17 @@ def test_ports_are_shown_keyed_and_cut_off(incident: Incident, sdrbridge: Answer
     assert sdrbridge.json("port", "show", "truck")["muted"] == ""
 
 
+def test_levels_and_what_is_lost_on_the_way(incident: Incident, sdrbridge: Answer) -> None:
+    assert "what comes in at -3.0 dB, what goes out at +0.0 dB" in sdrbridge("port", "level", "truck", "--rx", "-3")
+    assert incident.told("port.level")[-1]["rx_gain_db"] == -3.0
+    assert "-3 dB in" in sdrbridge("port", "show", "truck")
+    assert "rx or tx" in sdrbridge("port", "level", "truck", code=1)
+    assert "no transmitter" in sdrbridge("port", "level", "VTAC11", "--tx", "3", code=1)
+    said = sdrbridge("patch", "make", "x", "UTAC41", "printer", "--mix", "--kerchunk", "300")
+    assert "printer will not get the signal of UTAC41" in said
+    assert "kerchunk 300 ms" in sdrbridge("patch", "ls", "x")
+
+
 def test_status_and_top_show_who_talks(incident: Incident, sdrbridge: Answer) -> None:
     incident.say("VTAC11", 5.0)
     incident.engine.degrade("disk", "full; nothing is recorded")
@@ -352,7 +363,7 @@ def test_nothing_heavy_is_imported_to_ask_a_bridge(incident: Incident, server: C
 def test_names_are_completed_from_the_bridge_that_runs(
     sdrbridge: Answer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert sdrbridge("completion", "ports").split() == ["VTAC11", "UTAC41", "dispatch", "truck"]
+    assert sdrbridge("completion", "ports").split() == ["VTAC11", "UTAC41", "dispatch", "truck", "printer"]
     assert sdrbridge.json("completion", "patches") == {"patches": ["command"]}
     monkeypatch.setenv("SDRBRIDGE_SOCKET", str(tmp_path / "gone.sock"))
     assert sdrbridge("completion", "ports") == ""

@@ -95,7 +95,7 @@ def test_why_silent_of_a_transmitter(incident: Incident) -> None:
     assert not why.now and "dispatch is sent what VTAC11 says in command" in why.answer
     incident.operations.patch_mute(types.PatchMute(patch="command", port="VTAC11", listener="dispatch"), ALICE)
     incident.run(0.1)
-    assert "the leg from it to dispatch is muted" in ask(incident, "silent", "dispatch").answer
+    assert "the leg from there to dispatch is muted" in ask(incident, "silent", "dispatch").answer
 
 
 def test_why_silent_of_a_patch(incident: Incident) -> None:

@@ -66,6 +66,10 @@ kind = "loopback"
 access_ms = 300
 priority = 5
 
+[[port]]
+name = "printer"
+kind = "file"
+
 [[patch]]
 name = "command"
 ports = ["VTAC11", "dispatch"]
@@ -109,7 +113,8 @@ class Incident:
                 ports.append(Port(name, rx=loop))
             else:
                 port = settings[name]
-                ports.append(Port(name, loop, loop, port.priority, port.access_ms))
+                rx = None if port.kind == "file" else loop
+                ports.append(Port(name, rx, loop, port.priority, port.access_ms))
         self.engine = TickingEngine(self.site, ports, sinks=[self.events.append])
         self.operations = Operations(self.engine, self.clock)
 
