@@ -36,7 +36,6 @@ class Operations:
             reasons = Reasons()
             engine.add_sink(reasons)
         self.reasons = reasons
-        self._abilities = facts.abilities(engine.site)
 
     # Questions.
 
@@ -305,7 +304,7 @@ class Operations:
 
     def _losses(self, patch: str, new: list[str]) -> list[types.Loss]:
         """What pairs of members, one of them new, lose of each other beside speech."""
-        lost = facts.lost_in(self.engine.matrix.patches[patch], self._abilities)
+        lost = facts.lost_in(self.engine.matrix.patches[patch], facts.abilities(self.engine.site))
         return [
             types.Loss(talker=talker, listener=listener, lost=list(what))
             for (talker, listener), what in lost.items()

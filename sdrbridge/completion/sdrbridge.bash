@@ -8,9 +8,10 @@
 _shtab_sdrbridge_patch_subparsers=(ls make break add drop mute unmute gain)
 _shtab_sdrbridge_port_subparsers=(ls show key level unkey mute unmute)
 _shtab_sdrbridge_journal_subparsers=(show export verify head key)
-_shtab_sdrbridge_subparsers=(replay check record siggen serve-rtltcp status top patch port why delay events reload completion journal report devices doctor)
+_shtab_sdrbridge_subparsers=(replay run check record siggen serve-rtltcp status top patch port why delay events reload completion journal report devices doctor)
 
 _shtab_sdrbridge_replay_option_strings=(-h --help --json --out --speed --expect --save-expect --jobs --threads --block --no-report)
+_shtab_sdrbridge_run_option_strings=(-h --help --json --state --socket)
 _shtab_sdrbridge_check_option_strings=(-h --help --json)
 _shtab_sdrbridge_record_option_strings=(-h --help --json --out --center --rate --gain --ppm --seconds --label)
 _shtab_sdrbridge_siggen_option_strings=(-h --help --json --out)
@@ -86,13 +87,16 @@ _shtab_sdrbridge_why_pos_0_choices=(keyed silent refused)
 _shtab_sdrbridge_completion_pos_0_choices=(bash zsh ports patches)
 _shtab_sdrbridge_journal_export___format_choices=(jsonl csv)
 _shtab_sdrbridge_journal_pos_0_choices=(show export verify head key)
-_shtab_sdrbridge_pos_0_choices=(replay check record siggen serve-rtltcp status top patch port why delay events reload completion journal report devices doctor)
+_shtab_sdrbridge_pos_0_choices=(replay run check record siggen serve-rtltcp status top patch port why delay events reload completion journal report devices doctor)
 
 _shtab_sdrbridge_replay_pos_0_nargs=+
 _shtab_sdrbridge_replay__h_nargs=0
 _shtab_sdrbridge_replay___help_nargs=0
 _shtab_sdrbridge_replay___json_nargs=0
 _shtab_sdrbridge_replay___no_report_nargs=0
+_shtab_sdrbridge_run__h_nargs=0
+_shtab_sdrbridge_run___help_nargs=0
+_shtab_sdrbridge_run___json_nargs=0
 _shtab_sdrbridge_check__h_nargs=0
 _shtab_sdrbridge_check___help_nargs=0
 _shtab_sdrbridge_check___json_nargs=0
