@@ -41,7 +41,8 @@ def rows(entries: Iterable[Entry]) -> Iterator[tuple[str, ...]]:
             continue
         if entry.event == "over.done":
             begun = began(entry, wall)
-            to = ", ".join(str(name) for name in data.get("heard_by") or ()) or "nobody"
+            heard = data.get("heard_by")
+            to = ", ".join(str(name) for name in heard) if isinstance(heard, list) and heard else "nobody"
             talker = f"{data.get('port')} {data['source_id']}" if "source_id" in data else str(data.get("port"))
             yield _row(begun, talker, entry.n, to, over_in_words(data))
         elif entry.event.startswith(_ADMINISTRATIVE) and entry.event not in _NOT_SAID:

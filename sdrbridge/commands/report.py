@@ -26,8 +26,8 @@ def _tables(incident: Incident) -> None:
             _clock(over.wall),
             over.port,
             f"{over.duration_s:.1f}",
-            f"{over.facts['ctcss_hz']:.1f} Hz" if "ctcss_hz" in over.facts else str(over.facts.get("dcs", "")),
-            f"{over.facts['snr_db']:.0f}" if "snr_db" in over.facts else "",
+            f"{over.facts['ctcss_hz']} Hz" if "ctcss_hz" in over.facts else str(over.facts.get("dcs", "")),
+            _whole(over.facts.get("snr_db")),
             ", ".join(over.heard_by) or "nobody",
             over.audio or "",
         ]
@@ -70,6 +70,10 @@ def _tables(incident: Incident) -> None:
         f"{len(incident.overs)} overs, {seconds(spoken)} of speech, from {incident.first} to {incident.last}; "
         f"{incident.runs} starts, {incident.unclean} of them after a stop without an end"
     )
+
+
+def _whole(value: object) -> str:
+    return f"{value:.0f}" if isinstance(value, int | float) else ""
 
 
 def _clock(wall: str) -> str:

@@ -1,16 +1,24 @@
 """`sdrbridge journal …` and `report`: an incident that was recorded, read back, handed over and proved."""
 
+import contextlib
 import csv
+import io
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hw.clock import ManualClock
+from sdrbridge import ics309
 from sdrbridge.cli import run
-from sdrbridge.journal import read_entries, segments
+from sdrbridge.incident import summarise
+from sdrbridge.journal import Journal, read_entries, segments
+from sdrbridge.journalfilter import Filter
 from sdrbridge.journalwriter import JournalWriter
 from sdrbridge.matrix import Event
 from sdrbridge.transmission import Facts
@@ -177,3 +185,91 @@ def test_showing_and_verifying_answer_at_once(state: Path) -> None:
         )
         result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert json.loads(result.stderr.splitlines()[-1]) == []
+
+
+WORDS = st.sampled_from(
+    [
+        "over.done",
+        "patch.made",
+        "floor.granted",
+        "port.unkeyed",
+        "recording.closed",
+        "recording.recovered",
+        "degraded",
+        "journal.opened",
+        "journal.lost",
+        "journal.recovered",
+        "journal.head",
+        "port.muted",
+        "control.refused",
+    ]
+)
+FIELDS = st.sampled_from(
+    [
+        "t_s",
+        "port",
+        "patch",
+        "over",
+        "start_s",
+        "end_s",
+        "heard_by",
+        "ports",
+        "who",
+        "note",
+        "keyed_s",
+        "blocked_s",
+        "file",
+        "audio_sha256",
+        "duration_s",
+        "begun",
+        "snr_db",
+        "ctcss_hz",
+        "clean",
+        "what",
+        "reason",
+        "head",
+        "key",
+    ]
+)
+SCALARS = st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats() | st.text(max_size=5)
+VALUES = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(st.text(max_size=3), SCALARS, max_size=2)
+
+
+SOUND: dict[str, object] = {"t_s": 5.0, "port": "A", "patch": "p", "over": "A-0001", "start_s": 1.0, "end_s": 2.0}
+SOUND |= {"heard_by": ["B"], "file": "x", "audio_sha256": "y", "duration_s": 1.0, "begun": "z", "keyed_s": 1.0}
+
+
+def strange(folder: Path, events: list[tuple[str, dict[str, object]]]) -> Path:
+    """A whole journal in which events have fields of any kind."""
+    journal = Journal(folder, site="s", wall=datetime(2026, 7, 1, tzinfo=UTC), seal=None)
+    for event, fields in events:
+        journal.append({**SOUND, **fields, "event": event}, datetime(2026, 7, 1, tzinfo=UTC))
+    journal.close(datetime(2026, 7, 1, tzinfo=UTC))
+    return folder
+
+
+STRANGE = st.lists(st.tuples(WORDS, st.dictionaries(FIELDS, VALUES, max_size=4)), max_size=6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(STRANGE)
+def test_entries_of_another_version_are_read_as_far_as_they_make_sense(
+    tmp_path_factory: pytest.TempPathFactory, events: list[tuple[str, dict[str, object]]]
+) -> None:
+    entries = list(read_entries(strange(tmp_path_factory.mktemp("strange"), events)))
+    assert len(list(ics309.rows(entries))) <= len(entries)
+    assert json.dumps(summarise(entries).to_dict())
+    assert list(Filter(ports=("A",), patches=("p",)).choose(entries)) is not None
+
+
+@settings(max_examples=15, deadline=None)
+@given(STRANGE)
+def test_no_journal_makes_a_command_fall_over(
+    tmp_path_factory: pytest.TempPathFactory, events: list[tuple[str, dict[str, object]]]
+) -> None:
+    folder = strange(tmp_path_factory.mktemp("strange"), events)
+    with contextlib.redirect_stdout(io.StringIO()):
+        for arguments in (["journal", "show"], ["journal", "export", "--format", "csv"], ["report"]):
+            assert run([*arguments, str(folder)]) == 0
+        assert run(["journal", "verify", str(folder), "--recordings", str(folder)]) in (0, 1)
+        assert run(["journal", "head", str(folder)]) in (0, 1)
