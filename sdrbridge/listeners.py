@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hw.clock import Clock
+from sdrbridge.config import Site
 from sdrbridge.engine import Engine
 from sdrbridge.journalwriter import JournalWriter
 from sdrbridge.matrix import Event
@@ -42,11 +43,14 @@ class Folders:
 
 
 class Listeners:
-    """All of them. tell: takes events of theirs, from any thread. ports: that can be recorded."""
+    """All of them. site: says what is kept. tell: takes events of theirs, from any thread. ports: that can be recorded.
+
+    What is kept is read once; another folder or size in the site file counts from the next start on.
+    """
 
     def __init__(
         self,
-        site: str,
+        site: Site,
         folders: Folders,
         clock: Clock,
         engine: Engine,
@@ -54,9 +58,20 @@ class Listeners:
         ports: Iterable[Followed],
     ) -> None:
         self._engine = engine
-        self.journal = JournalWriter(folders.journal, site, clock)
-        self.desk = RecordingDesk(Room(folders.overs, None, False), clock, tell)
-        self.recorder = Recorder(folders.overs, ports, self.desk)
+        keep, book = site.recorder, site.journal
+        self._records = keep.record
+        self.journal = JournalWriter(
+            book.folder or folders.journal,
+            site.name,
+            clock,
+            heads=book.heads,
+            rotate=book.rotate,
+            sign_every=book.sign_every,
+            sign_s=book.sign_s,
+        )
+        overs = keep.folder or folders.overs
+        self.desk = RecordingDesk(Room(overs, keep.keep, keep.full == "remove-oldest"), clock, tell, flac=keep.flac)
+        self.recorder = Recorder(overs, ports, self.desk)
         engine.add_sink(self.journal)
         engine.add_sink(self.desk)
 
@@ -71,7 +86,7 @@ class Listeners:
 
     def tick(self, paused: bool) -> None:
         """After the engine's. paused: record no over that begins now."""
-        self.recorder.paused = paused
+        self.recorder.paused = paused or not self._records
         self.recorder.tick(self._engine.now)
 
     def health(self) -> dict[str, Health]:

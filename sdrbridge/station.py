@@ -79,7 +79,7 @@ class Station:
         self._origin = origin
         self._taps: dict[str, Tap] = {}
         self.engine = Engine(site, self._ports(site, self.links, self.live), self.live, patches.values())
-        self.listeners = Listeners(site.name, folders, clock, self.engine, self._tell, self._heard())
+        self.listeners = Listeners(site, folders, clock, self.engine, self._tell, self._heard())
         for name, mute in (saved.mutes if saved else {}).items():
             if name in names:
                 self.engine.matrix.mute_port(name, mute.rx, mute.tx)
@@ -226,8 +226,11 @@ class Station:
 
     def _pump(self, now: int) -> None:
         monotonic = self.clock.monotonic()
-        for link in self.links.values():
+        for name, link in self.links.items():
+            before = link.supervisor.state
             link.pump(now, monotonic)
+            if link.supervisor.state is not before:
+                self._look_at(name, link)
         self._pump_events()
 
     def _pump_events(self) -> None:
@@ -238,13 +241,7 @@ class Station:
         """See how everything is, and say what has changed."""
         engine = self.engine
         for name, link in self.links.items():
-            state = engine.tuners[name] = link.state()
-            if state.state == "up":
-                engine.restore(f"tuner {name}")
-            elif name in self._resting:
-                engine.degrade(f"tuner {name}", "is in no patch and rests while the machine is overloaded")
-            elif state.reason != "is starting":
-                engine.degrade(f"tuner {name}", state.reason)
+            self._look_at(name, link)
         healths = {f"port {name}": live.health() for name, live in self.live.items()} | self.listeners.health()
         for what, health in healths.items():
             if health.state is Condition.UP:
@@ -260,6 +257,16 @@ class Station:
             engine.degrade("state", self.state.problem)
         else:
             engine.restore("state")
+
+    def _look_at(self, name: str, link: TunerLink) -> None:
+        engine = self.engine
+        state = engine.tuners[name] = link.state()
+        if state.state == "up":
+            engine.restore(f"tuner {name}")
+        elif name in self._resting:
+            engine.degrade(f"tuner {name}", "is in no patch and rests while the machine is overloaded")
+        elif state.reason != "is starting":
+            engine.degrade(f"tuner {name}", state.reason)
 
     def _shed(self) -> None:
         """Give up what the ladder says, or take it back."""
@@ -294,7 +301,7 @@ class Station:
         return handling.rx_gain_db, handling.tx_gain_db
 
     def _keep(self) -> None:
-        """Write down what has been changed. Everything that is kept is changed by an act, so nothing else is looked at."""
+        """Write down what has been changed. All that is kept is changed by acts; without one there is nothing to do."""
         if self._acts == self.engine.counters["acts"]:
             return
         self._acts = self.engine.counters["acts"]
