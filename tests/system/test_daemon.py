@@ -101,7 +101,6 @@ def test_kill_9_in_an_over_and_up_again_with_the_same_patches(start: Start) -> N
     it.start()
     status = it.until(lambda s: keyed(s) == ["out"])
     took = time.monotonic() - killed
-    print("TOOK", took)
     assert {patch["name"] for patch in status["patches"]} == {"p", "more"}
     assert [port["muted"] for port in status["ports"] if port["name"] == "other"] == ["tx"]
     # The recording begins anew with a second of silence; that is no part of the start.
@@ -217,3 +216,9 @@ def test_a_control_client_that_stalls_holds_up_nothing(start: Start) -> None:
     assert after["counters"]["skipped_s"] == 0.0
     for client in stalled:
         client.close()
+
+
+def test_the_unit_says_what_the_daemon_does() -> None:
+    unit = (Path(__file__).parents[2] / "configs" / "system" / "sdrbridge@.service").read_text()
+    for line in ("Type=notify", "WatchdogSec=3", "RestartPreventExitStatus=78", "KillMode=mixed", "User=sdrbridge"):
+        assert line in unit.splitlines()
