@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dsp.blocks import AUDIO_RATE
 from hw.clock import Clock
 from sdrbridge.config import Site
 from sdrbridge.engine import Engine
@@ -58,6 +59,8 @@ class Listeners:
         ports: Iterable[Followed],
     ) -> None:
         self._engine = engine
+        self._tell = tell
+        self._closing = False
         keep, book = site.recorder, site.journal
         self._records = keep.record
         self.journal = JournalWriter(
@@ -70,7 +73,9 @@ class Listeners:
             sign_s=book.sign_s,
         )
         overs = keep.folder or folders.overs
-        self.desk = RecordingDesk(Room(overs, keep.keep, keep.full == "remove-oldest"), clock, tell, flac=keep.flac)
+        self.desk = RecordingDesk(
+            Room(overs, keep.keep, keep.full == "remove-oldest"), clock, self._told, flac=keep.flac
+        )
         self.recorder = Recorder(overs, ports, self.desk)
         engine.add_sink(self.journal)
         engine.add_sink(self.desk)
@@ -94,7 +99,15 @@ class Listeners:
         return {"journal": self.journal.health(), "recordings": self.desk.health()}
 
     def close(self) -> None:
-        """Write what waits, and end."""
+        """Write what waits, and end. The ticks must have stopped."""
+        self._closing = True
         self.recorder.close()
         self.desk.close()
         self.journal.close()
+
+    def _told(self, event: Event) -> None:
+        """What the recordings tell. At the end nobody takes it in any more, and it still belongs into the journal."""
+        if self._closing:
+            self.journal({"t_s": self._engine.now / AUDIO_RATE, **event})
+        else:
+            self._tell(event)
