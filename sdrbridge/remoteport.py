@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp.blocks import AUDIO_RATE
+from sdrbridge.bank import Stage
+from sdrbridge.ports.live import Direction
 from sdrbridge.transmission import Facts, Transmission
 from sdrbridge.wire import Audio, Beat, Begin, End, Hello, Known, Message, Told
 
@@ -45,6 +47,8 @@ class RemotePort:
         self._begun: list[Transmission] = []
         self._ring = np.zeros(KEPT, np.float32)
         self._end = 0
+        self.ledger: tuple[Stage, ...] = ()
+        """What its worker says that its stages hold back."""
         self.count = 0
         """Overs so far."""
         self.gaps = 0
@@ -54,6 +58,10 @@ class RemotePort:
     def over(self) -> Transmission | None:
         """The over that comes in, or the one that has ended since the last tick; None between two."""
         return self._over or self._ended
+
+    def stages(self, direction: Direction) -> Sequence[Stage]:
+        """What it holds back on the way in; nothing goes out."""
+        return self.ledger if direction == "rx" else ()
 
     def advance(self, now: int) -> None:
         """Nothing to take in: messages were taken before the matrix asks. What has ended is kept for this tick."""
@@ -166,6 +174,9 @@ class RemoteTuner:
         for message in messages:
             if isinstance(message, Hello):
                 self.hello = message
+                for channel, stages in message.ledger.items():
+                    if channel in self.ports:
+                        self.ports[channel].ledger = tuple(Stage(s.stage, s.delay_s) for s in stages)
             elif isinstance(message, Told):
                 self._tell(message.event)
             elif isinstance(message, Begin | Known | Audio | End):

@@ -49,14 +49,22 @@ class Setup(msgspec.Struct, tag="setup", frozen=True):
     channels: tuple[ChannelConfig, ...]
 
 
+class Delay(msgspec.Struct, frozen=True):
+    """What one stage holds back."""
+
+    stage: _Name
+    delay_s: float
+
+
 class Hello(msgspec.Struct, tag="hello", frozen=True):
-    """The source is open."""
+    """The source is open. ledger: the stages of each channel, in the order of the signal."""
 
     description: _Text
     kind: _Name
     rate: _Count
     center_hz: int | None
     notes: tuple[_Text, ...] = ()
+    ledger: dict[_Name, tuple[Delay, ...]] = {}
 
 
 class Beat(msgspec.Struct, tag="beat", frozen=True):

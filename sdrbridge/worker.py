@@ -32,7 +32,22 @@ from sdrbridge.bridge import make_line
 from sdrbridge.errors import ConfigError
 from sdrbridge.receiver import Receiver
 from sdrbridge.transmission import Facts, Transmission
-from sdrbridge.wire import Audio, Beat, Begin, Bye, End, Hello, Known, Message, Setup, Told, Unpacker, WireError, pack
+from sdrbridge.wire import (
+    Audio,
+    Beat,
+    Begin,
+    Bye,
+    Delay,
+    End,
+    Hello,
+    Known,
+    Message,
+    Setup,
+    Told,
+    Unpacker,
+    WireError,
+    pack,
+)
 
 BLOCKS_A_SECOND = 100
 """Reads of the source a second: the receiver gives 10 ms at a time."""
@@ -79,6 +94,13 @@ class TunerRun:
     def time(self) -> int:
         """Up to which sample of 8 kHz it has received."""
         return self.line.receiver.time
+
+    def ledger(self) -> dict[str, tuple[Delay, ...]]:
+        """What the stages of each channel hold back, in the order of the signal."""
+        return {
+            name: tuple(Delay(stage.name, stage.delay_s) for stage in self.line.receiver.ledger(position))
+            for position, name in enumerate(self._ports)
+        }
 
     def _tell(self, event: dict[str, object]) -> None:
         self._told.append(Told(event))
@@ -196,7 +218,8 @@ def _receive(
         tuner = TunerRun(setup, info)
     except ConfigError as problem:
         return Bye(str(problem))
-    outbox.put([Hello(info.description[:2000], info.kind, info.rate, info.center_hz, info.notes[:20])])
+    about = info.description[:2000], info.kind, info.rate, info.center_hz, info.notes[:20]
+    outbox.put([Hello(*about, tuner.ledger())])
     paced = setup.tuner.kind in _FROM_START
     size = max(1, info.rate // BLOCKS_A_SECOND)
     began = clock.monotonic()

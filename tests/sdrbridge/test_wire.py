@@ -19,6 +19,7 @@ from sdrbridge.wire import (
     Beat,
     Begin,
     Bye,
+    Delay,
     End,
     Hello,
     Known,
@@ -39,7 +40,7 @@ SETUP = Setup(
 )
 MESSAGES: list[Message] = [
     SETUP,
-    Hello("a dongle", "iq", 2_400_000, 155_000_000, ("serial 1",)),
+    Hello("a dongle", "iq", 2_400_000, 155_000_000, ("serial 1",), {"A": (Delay("voice filter", 0.002),)}),
     Begin("A", "A-0001", -5, FACTS),
     Known("A", "A-0001", FACTS),
     Audio("A", -5, np.arange(200, dtype=np.float32).tobytes()),

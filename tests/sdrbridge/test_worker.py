@@ -13,7 +13,7 @@ from sdrbridge.matrix import Event
 from sdrbridge.receiver import Receiver
 from sdrbridge.remoteport import RemotePort, RemoteTuner
 from sdrbridge.transmission import Facts, Transmission
-from sdrbridge.wire import Audio, Beat, Begin, End, Message, Setup, Told, Unpacker, WireError
+from sdrbridge.wire import Audio, Beat, Begin, End, Hello, Message, Setup, Told, Unpacker, WireError
 from sdrbridge.worker import MOST_HELD, MOST_PACKETS, Outbox, TunerRun
 from tests.support.site import RATE, carrier, write_site
 
@@ -160,3 +160,14 @@ def test_a_daemon_that_never_listens_is_given_up() -> None:
     with pytest.raises(WireError, match="has not listened"):
         for n in range(MOST_PACKETS + 2):
             outbox.put([Beat(n)])
+
+
+def test_a_worker_says_what_its_stages_hold_back(tmp_path: Path) -> None:
+    run = TunerRun(setup(tmp_path), INFO)
+    tuner = RemoteTuner("t", ["A"], lambda event: None)
+    assert tuner.ports["A"].stages("rx") == ()
+    tuner.take([Hello("made", "iq", RATE, 155_000_000, (), run.ledger())], 0)
+    declared = list(run.line.receiver.ledger(0))
+    assert list(tuner.ports["A"].stages("rx")) == declared
+    assert "channelizer block" in [stage.name for stage in declared]
+    assert tuner.ports["A"].stages("tx") == ()
