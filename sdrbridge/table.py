@@ -4,7 +4,7 @@ A problem reads `FILE: [[table]] "name": key = value: limit; nearest right answe
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from sdrbridge.units import parse_frequency, parse_size
@@ -64,6 +64,14 @@ class Table:
             self.problem(key, value, "is empty")
             return None
         return value
+
+    def choice(self, key: str, words: Sequence[str]) -> str | None:
+        """One of a few words."""
+        value = self.text(key)
+        if value is None or value in words:
+            return value
+        self.problem(key, value, f"must be one of {', '.join(words)}", did_you_mean(value, words))
+        return None
 
     def texts(self, key: str) -> list[str]:
         """A list of strings; empty if it is not there."""

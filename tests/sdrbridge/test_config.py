@@ -127,7 +127,7 @@ def test_a_good_file(folder: Path) -> None:
         ('"151.1375M"', "151.1375", 'freq = 151.1375: is not a whole number of hertz; or is 151.137 MHz meant?'),
         ('ports = ["VTAC11"', 'ports = ["VTAC12"', '"VTAC12": there is no channel or port of that name; did you mean'),
         ('kind = "file"', 'kind = "flie"', 'kind = "flie": is no kind of port'),
-        ('kind = "loopback"', 'kind = "rtp"', 'kind = "rtp": is not in this version'),
+        ('kind = "loopback"', 'kind = "sip"', 'kind = "sip": is not in this version'),
         ("access_ms = 300", "access_ms = 9000", "access_ms = 9000: must lie between 0 and 5000"),
         ('tuner = "donor"', 'tuner = "doner"', 'there is no tuner of that name; did you mean "donor"?'),
         ('"file:vhf.cu8"', '"vhf.cu8"', 'for a recording write "file:vhf.cu8"'),
