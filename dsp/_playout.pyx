@@ -94,7 +94,8 @@ cdef class Cursor:
 
     cdef public long long position, played, skipped, lost, waited
     cdef Store store
-    cdef long long paused, cut, fade_skip
+    cdef readonly long long paused
+    cdef long long cut, fade_skip
     cdef int fade
 
     def __init__(self, Store store, long long start):

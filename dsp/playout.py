@@ -124,6 +124,11 @@ class Playout:
         return self.speech.end - self.position
 
     @property
+    def pausing(self) -> int:
+        """Samples of the pause that is being played; 0 while the speaker speaks."""
+        return self._cursor.paused * HOP
+
+    @property
     def drained(self) -> bool:
         """Whether the over has been played to its last sample."""
         return self.speech.ended and self._cursor.position >= self.speech._store.filled

@@ -3,10 +3,10 @@
     [bridge]      name · extra_ctcss_hz · extra tones to look for beside the standard ones
     [[tuner]]     name · source · center · rate · format · gain · ppm · invert · full_scale
     [[channel]]   name · tuner · freq or offset · mode · bandwidth · squelch · priority · label · agency ·
-                  rx_gain_db · dtmf · loop_guard
+                  rx_gain_db
     [[port]]      name · kind · access_ms · priority · label · agency, and the keys of the kind ·
-                  half_duplex · break_in · break_in_ms · busy_tone · rx_gain_db · tx_gain_db · dtmf ·
-                  ident or ident_file · ident_s · loop_guard
+                  half_duplex · break_in · break_in_ms · busy_tone · rx_gain_db · tx_gain_db ·
+                  ident or ident_file · ident_s
     [recorder] · [journal]  what is kept, see `sdrbridge.keeping`
     [[patch]]     name · ports · monitors · hang_s · timeout_s · lockout_ms · min_key_ms · preempt · note ·
                   mix (true, or a list of members) · kerchunk_ms · legs ({ from, to, gain_db, muted })

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from dsp.blocks import AUDIO_RATE
 from sdrbridge.config import ChannelConfig
 from sdrbridge.engine import Engine, PortState
-from sdrbridge.matrix import PortMute
 from sdrbridge.patch import Patch
 from sdrbridge.plainwords import listed, say, seconds
 from sdrbridge.reasons import Event, Reasons
+from sdrbridge.transmitters import PortMute
 
 
 @dataclass(frozen=True, slots=True)

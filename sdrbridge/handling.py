@@ -1,8 +1,8 @@
-"""How a port is treated, beside what it is: levels, DTMF, busy tone, break-in, station identification, loop guard.
+"""How a port is treated, beside what it is: levels, busy tone, break-in, station identification.
 
-    [[port]]   half_duplex · break_in · break_in_ms · busy_tone · rx_gain_db · tx_gain_db · dtmf · ident · ident_file ·
-               ident_s · loop_guard
-    [[channel]] rx_gain_db · dtmf · loop_guard
+    [[port]]      half_duplex · break_in · break_in_ms · busy_tone · rx_gain_db · tx_gain_db ·
+                  ident or ident_file · ident_s
+    [[channel]]   rx_gain_db
 
 Only the standard library is imported here: site files are read by the command line.
 """
@@ -16,8 +16,6 @@ from sdrbridge.table import Table, did_you_mean
 GAIN_RANGE_DB = (-60.0, 20.0)
 """Gains a port or a leg may have; below that it is a mute, and there is a verb for that."""
 
-DTMF_CHOICES = ("pass", "mute")
-
 PAUSES = "pauses"
 """The word for sampling the receiver in speech pauses; anything else is the name of a channel."""
 
@@ -26,23 +24,21 @@ PAUSES = "pauses"
 class Handling:
     """How a port is treated.
 
-    rx_gain_db, tx_gain_db: put on what it says and on what it is sent. dtmf: "mute" silences the digits it sends.
+    rx_gain_db, tx_gain_db: put on what it says and on what it is sent.
     busy_tone: it is told by a tone when it talks and is refused. break_in: how a half-duplex port is heard while it
     transmits: "pauses", by letting go of the key for break_in_ms in speech pauses, or the name of a channel that hears
     the same talkers. ident, ident_file: call sign sent in Morse code, or a WAV file with it spoken; every ident_s
-    seconds in which the port was used. loop_guard: what comes in here is compared with what went out.
+    seconds in which the port was used.
     """
 
     rx_gain_db: float = 0.0
     tx_gain_db: float = 0.0
-    dtmf: str = "pass"
     busy_tone: bool = False
     break_in: str | None = None
     break_in_ms: int = 150
     ident: str | None = None
     ident_file: Path | None = None
     ident_s: float = 600.0
-    loop_guard: bool = True
 
 
 AS_IT_IS = Handling()
@@ -52,8 +48,7 @@ AS_IT_IS = Handling()
 def read_receiving(t: Table) -> Handling:
     """The keys of a channel, which only receives."""
     low, high = GAIN_RANGE_DB
-    rx = t.number("rx_gain_db", minimum=low, maximum=high) or 0.0
-    return Handling(rx_gain_db=rx, dtmf=_dtmf(t), loop_guard=t.flag("loop_guard") is not False)
+    return Handling(rx_gain_db=t.number("rx_gain_db", minimum=low, maximum=high) or 0.0)
 
 
 def read(t: Table, folder: Path, half_duplex: bool) -> Handling:
@@ -83,20 +78,10 @@ def read(t: Table, folder: Path, half_duplex: bool) -> Handling:
     return Handling(
         rx_gain_db=base.rx_gain_db,
         tx_gain_db=t.number("tx_gain_db", minimum=low, maximum=high) or 0.0,
-        dtmf=base.dtmf,
         busy_tone=bool(t.flag("busy_tone")),
         break_in=break_in,
         break_in_ms=break_in_ms or 150,
         ident=ident,
         ident_file=folder / ident_file if ident_file else None,
         ident_s=ident_s or 600.0,
-        loop_guard=base.loop_guard,
     )
-
-
-def _dtmf(t: Table) -> str:
-    choice = t.text("dtmf")
-    if choice is None or choice in DTMF_CHOICES:
-        return choice or "pass"
-    t.problem("dtmf", choice, f"must be one of {', '.join(DTMF_CHOICES)}", did_you_mean(choice, DTMF_CHOICES))
-    return "pass"

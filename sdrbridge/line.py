@@ -14,12 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp import mix
-from dsp.blocks import TICK_SAMPLES
+from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
 from dsp.playout import Playout, Speech
 from sdrbridge.floor import Floor
 from sdrbridge.patch import Patch
 from sdrbridge.port import Audio
 from sdrbridge.transmission import Transmission
+
+PAUSE_FIRST = 480
+"""Samples a pause has to have lasted before the key is let go in it: 60 ms, more than a stop consonant."""
+
+LISTEN_EVERY = 2 * AUDIO_RATE
+"""Samples between two such moments: the pauses in between win back what they cost."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,7 +44,9 @@ class Group:
     """Listeners that hear one voice in step.
 
     launch: bridge time of the first sample. rows: the listeners. gains: as they were at the end of the last tick.
-    target: as they are to be.
+    target: as they are to be. sounds: it had something to say in the last tick. window: samples for which its one
+    listener lets go of the key in a pause, to hear whether somebody breaks in; 0 for never. until: bridge time up to
+    which he does so. last: when he did.
     """
 
     voice: Voice
@@ -48,10 +56,15 @@ class Group:
     gains: Audio
     target: Audio
     heard: bool = False
+    sounds: bool = False
+    window: int = 0
+    until: int = 0
+    last: int = 0
 
     def pull(self, now: int, frame: Audio) -> bool:
         """Play the tick at `now` into `frame`; False if the group has not been launched yet."""
         wait = self.launch - now
+        self.sounds = wait < len(frame) and not self.playout.drained
         if wait >= len(frame):
             return False
         if wait > 0:
@@ -60,6 +73,23 @@ class Group:
         else:
             self.playout.pull(frame)
         return True
+
+    def may_listen(self, now: int) -> bool:
+        """Whether this is the moment to let go of the key: the speaker pauses, and it was not done lately."""
+        return bool(
+            self.window
+            and self.heard
+            and self.launch <= now
+            and self.playout.pausing >= PAUSE_FIRST
+            and now - self.last >= LISTEN_EVERY
+            and not self.voice.speech.ended
+        )
+
+    def listen(self, now: int, access: int) -> None:
+        """Let go of the key now; the speech waits until it is back on the air, and loses nothing."""
+        self.last = now
+        self.until = now + self.window
+        self.launch = self.until + access
 
     def fade(self, now: int, frame: Audio, out: Audio) -> bool:
         """Add the last 5 ms of legs that are taken away to `out`; False if they were silent already."""
@@ -77,8 +107,8 @@ class Line:
 
     heard: voices that are passed on, by over. groups: who hears them. dropped: groups that fade out in this tick.
     keying: rows on the air. silenced: overs that may not be heard, and why. admitted: overs that may, and the on-air
-    index from which. done: overs that have been dealt with to their end. due: tick time at which time alone decides.
-    changed: something else may have.
+    index from which. standing: overs of a break-in channel → the port they are heard for. done: overs that have been
+    dealt with to their end. due: tick time at which time alone decides. changed: something else may have.
     """
 
     patch: Patch
@@ -90,6 +120,7 @@ class Line:
     keying: set[int] = field(default_factory=set)
     silenced: dict[str, str] = field(default_factory=dict)
     admitted: dict[str, int] = field(default_factory=dict)
+    standing: dict[str, str] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
     due: int | None = None
     changed: bool = True
@@ -133,6 +164,8 @@ class Line:
             ticks = min(ticks, -((now - self.due) // TICK_SAMPLES))
         playing: dict[int, int] = {}
         for group in self.groups:
+            if group.window:
+                return 0
             if group.launch > now:
                 ticks = min(ticks, (group.launch - now) // TICK_SAMPLES)
             elif group.gains is not group.target or not group.heard:

@@ -13,21 +13,23 @@ playout; each playout wins its delay back by itself.
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from dsp import sounds
 from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
 from dsp.playout import RESERVE, Playout, Speech
+from sdrbridge.announcer import alignment, recorded
 from sdrbridge.errors import PatchError, PortError
 from sdrbridge.floor import Decision, Floor, Talker, Verdict
 from sdrbridge.graph import Cable, find_loop
-from sdrbridge.handling import GAIN_RANGE_DB
+from sdrbridge.handling import GAIN_RANGE_DB, PAUSES
 from sdrbridge.line import Group, Line, Voice
 from sdrbridge.patch import Member, Patch
-from sdrbridge.port import Audio, Port, QuietPort, RxPort, TalkerPort
+from sdrbridge.port import Audio, Port, QuietPort, RxPort
 from sdrbridge.table import did_you_mean
 from sdrbridge.transmission import Transmission
+from sdrbridge.transmitters import PortMute, Transmitters
 
 Event = dict[str, object]
 Sink = Callable[[Event], None]
@@ -42,14 +44,6 @@ LONGEST_STRIDE = 50
 
 VACANT = Port("")
 """In the row of a port that is no more."""
-
-
-@dataclass(frozen=True, slots=True)
-class PortMute:
-    """A port cut off from every patch it is in. rx: what it says goes nowhere. tx: it is sent nothing and not keyed."""
-
-    rx: bool = False
-    tx: bool = False
 
 
 class Matrix:
@@ -68,17 +62,9 @@ class Matrix:
             raise PatchError("two ports have the same name")
         self._sink = sink
         self._cables = tuple(cables)
+        self._air = Transmitters(self.ports, self._tell_port, self._touch, self._min_key)
         self._lay_out()
         self._frame = np.zeros(TICK_SAMPLES, np.float32)
-        # When the next transmitter that is kept on the air only by its minimum key time may go off.
-        self._key_due: int | None = None
-        # Whether the next tick keys or unkeys: something faded out in the last one, or somebody laid hands on a port.
-        self._unsettled = False
-        self._keyed_since: list[int | None] = [None] * len(self.ports)
-        self._unkeyed_at: list[int | None] = [None] * len(self.ports)
-        self._keyed_again = [0] * len(self.ports)
-        self._muted: dict[int, PortMute] = {}
-        self._by_hand: dict[int, int] = {}
         self._voices: dict[str, Voice] = {}
         self._lines: dict[str, Line] = {}
         self._made = 0
@@ -132,24 +118,24 @@ class Matrix:
     @property
     def muted(self) -> dict[str, PortMute]:
         """The ports that are cut off, by name."""
-        return {self.ports[row].name: mute for row, mute in self._muted.items()}
+        return {self.ports[row].name: mute for row, mute in self._air.muted.items()}
 
     def mute_port(self, port: str, rx: bool, tx: bool) -> None:
         """Cut a port off from every patch, or let it through again. Raises `PortError`."""
         row = self._port_row(port)
-        self._muted.pop(row, None)
+        self._air.muted.pop(row, None)
         if rx or tx:
-            self._muted[row] = PortMute(rx, tx)
+            self._air.muted[row] = PortMute(rx, tx)
         if tx:
-            self._by_hand.pop(row, None)
-        self._unsettled = True
+            self._air.by_hand.pop(row, None)
+        self._air.unsettled = True
         self._touch(row)
 
     def set_level(self, port: str, rx_gain_db: float | None = None, tx_gain_db: float | None = None) -> None:
         """Put another gain on what a port says, or on what it is sent. Raises `PortError`."""
         row = self._port_row(port)
         low, high = GAIN_RANGE_DB
-        for key, value, gains in (("rx", rx_gain_db, self._rx_gain), ("tx", tx_gain_db, self._tx_gain)):
+        for key, value, gains in (("rx", rx_gain_db, self._rx_gain), ("tx", tx_gain_db, self._air.gain)):
             if value is None:
                 continue
             if not low <= value <= high:
@@ -161,23 +147,36 @@ class Matrix:
     def levels(self, port: str) -> tuple[float, float]:
         """The gains of a port in dB: on what it says, and on what it is sent. Raises `PortError`."""
         row = self._port_row(port)
-        return 20 * math.log10(self._rx_gain[row]), 20 * math.log10(self._tx_gain[row])
+        return 20 * math.log10(self._rx_gain[row]), 20 * math.log10(self._air.gain[row])
 
     def key(self, port: str, samples: int) -> None:
         """Keep a transmitter on the air by hand for that long, whatever the patches do. Raises `PortError`."""
         row = self._port_row(port)
         if self.ports[row].tx is None:
             raise PortError(f'port "{port}" has no transmitter')
-        mute = self._muted.get(row)
+        mute = self._air.muted.get(row)
         if mute is not None and mute.tx:
             raise PortError(f'port "{port}" is muted and cannot be keyed')
-        self._by_hand[row] = self._now + TICK_SAMPLES + samples
-        self._unsettled = True
+        self._air.by_hand[row] = self._now + TICK_SAMPLES + samples
+        self._air.unsettled = True
+
+    def align(self, port: str, level_dbfs: float, samples: int) -> None:
+        """Send a tone of 1 kHz for that long, to set levels by; it keys the port. Raises `PortError`."""
+        row = self._port_row(port)
+        if not self._air.sends(row):
+            raise PortError(f'port "{port}" has no transmitter, or is muted; no tone can be sent there')
+        if not -60.0 <= level_dbfs <= 0.0:
+            raise PortError(f'port "{port}": level_dbfs = {level_dbfs:g} must lie between -60 and 0')
+        self._air.say(row, alignment(samples, level_dbfs), self._now)
+
+    def align_stop(self, port: str) -> bool:
+        """End the alignment tone; returns whether there was one. Raises `PortError`."""
+        return self._air.silence(self._port_row(port), "alignment tone")
 
     def unkey(self, port: str) -> bool:
         """Take the hand off a transmitter; returns whether it was keyed by hand. Raises `PortError`."""
-        self._unsettled = True
-        return self._by_hand.pop(self._port_row(port), None) is not None
+        self._air.unsettled = True
+        return self._air.by_hand.pop(self._port_row(port), None) is not None
 
     def keying(self, port: str) -> list[str]:
         """The patches that keep a port on the air."""
@@ -222,7 +221,7 @@ class Matrix:
 
     def keyed(self, port: str) -> bool:
         """Whether a port was on the air in the last tick."""
-        return self._keyed_since[self._row[port]] is not None
+        return self._air.since[self._row[port]] is not None
 
     def _line(self, name: str) -> Line:
         if name not in self.patches:
@@ -257,28 +256,25 @@ class Matrix:
             if new.rx is not old.rx:
                 self._voices = {over: voice for over, voice in self._voices.items() if voice.port != row}
             if new.tx is not old.tx:
-                since, self._keyed_since[row] = self._keyed_since[row], None
-                self._by_hand.pop(row, None)
+                since = self._air.replace(row)
                 if since is not None:
                     self._tell_port("port.unkeyed", row, keyed_s=(self._now - since) / AUDIO_RATE)
             if new is VACANT:
-                self._muted.pop(row, None)
+                self._air.muted.pop(row, None)
         # Levels that were set by hand stay where the site file did not change its own.
         set_by_hand = {
-            row: (self._rx_gain[row], self._tx_gain[row])
+            row: (self._rx_gain[row], self._air.gain[row])
             for row, (old, new) in enumerate(zip(self.ports, table))
             if old.name == new.name and old.handling == new.handling
         }
         self.ports = (*table, *fresh.values())
-        for memory in (self._keyed_since, self._unkeyed_at):
-            memory += [None] * len(fresh)
-        self._keyed_again += [0] * len(fresh)
+        self._air.lay_out(self.ports)
         self._lay_out()
         for row, (rx, tx) in set_by_hand.items():
-            self._rx_gain[row], self._tx_gain[row] = rx, tx
+            self._rx_gain[row], self._air.gain[row] = rx, tx
         for line in self._lines.values():
             line.changed = True
-        self._unsettled = True
+        self._air.unsettled = True
 
     def _lay_out(self) -> None:
         """What follows from the ports: their rows, and the memory for a tick of each."""
@@ -287,13 +283,14 @@ class Matrix:
         # Asked once: what may say until when nothing changes; None where one of them cannot.
         quiet = [rx.quiet_until for _, rx in self._hearing if isinstance(rx, QuietPort)]
         self._quiet = quiet if len(quiet) == len(self._hearing) else None
-        self._sending = [(row, port.tx) for row, port in enumerate(self.ports) if port.tx is not None]
-        self._showing = [(row, tx) for row, tx in self._sending if isinstance(tx, TalkerPort)]
-        self._shown: dict[int, Transmission | None] = {}
+        # Channels that hear for a half-duplex port while it transmits → the rows of those ports.
+        self._donors: dict[int, list[int]] = {}
+        for row, port in enumerate(self.ports):
+            channel = self._row.get(port.handling.break_in or "")
+            if channel is not None:
+                self._donors.setdefault(channel, []).append(row)
         self._rx_gain = [_factor(port.handling.rx_gain_db) for port in self.ports]
-        self._tx_gain = [_factor(port.handling.tx_gain_db) for port in self.ports]
-        self._access = [port.access_ms * AUDIO_RATE // 1000 for port in self.ports]
-        self._keep = LIVE_KEEP + max(self._access, default=0)
+        self._keep = LIVE_KEEP + max(self._air.access, default=0)
         self._out = np.zeros((len(self.ports), TICK_SAMPLES), np.float32)
         self._frames = list(self._out)
         self._long: list[Audio] = []
@@ -314,12 +311,13 @@ class Matrix:
             self._decide(line)
         self._out.fill(0.0)
         on_air: set[int] = set()
-        self._unsettled = False
+        self._air.unsettled = False
         for line in self._lines.values():
             self._play(line, on_air)
-        if self._showing:
-            self._show()
-        self._transmit(on_air)
+        groups = [group for line in self._lines.values() for group in line.groups]
+        on_air |= self._air.announce(now, groups, self._receiving(), self._out)
+        self._air.show(groups)
+        self._air.write(now, on_air, self._frames)
         self._forget()
 
     def stride(self, now: int, limit: int) -> int:
@@ -347,18 +345,13 @@ class Matrix:
         out.fill(0.0)
         for line in self._lines.values():
             line.glide(now, frame, out)
-        for row, tx in self._sending:
-            tx.write(out[row], now, self._keyed_since[row] is not None)
+        self._air.glide(now, out)
         return n
 
     def _still(self, now: int, limit: int) -> int:
         """For how many ticks from `now`, at most `limit`, nothing begins, ends or is decided."""
-        until = now + limit * TICK_SAMPLES
-        if self._key_due is not None:
-            until = min(until, self._key_due)
-        for released in self._by_hand.values():
-            until = min(until, released)
-        if self._quiet is None or self._unsettled:
+        until = self._air.still_until(now + limit * TICK_SAMPLES)
+        if self._quiet is None or self._air.unsettled:
             return 0
         for quiet_until in self._quiet:
             until = min(until, quiet_until(now))
@@ -378,6 +371,10 @@ class Matrix:
                 return 0
         return ticks
 
+    def _receiving(self) -> set[int]:
+        """The rows somebody is received on now."""
+        return {voice.port for voice in self._voices.values() if voice.over.end is None}
+
     def _receiver(self, voice: Voice) -> RxPort:
         rx = self.ports[voice.port].rx
         assert rx is not None
@@ -385,9 +382,9 @@ class Matrix:
 
     def _touch(self, row: int) -> None:
         """Something has changed that may count in the patches a port is in."""
-        name = self.ports[row].name
+        names = {self.ports[x].name for x in (row, *self._donors.get(row, ()))}
         for line in self._lines.values():
-            if name in line.patch.members:
+            if not names.isdisjoint(line.patch.members):
                 line.changed = True
 
     def _listen(self, voice: Voice) -> None:
@@ -440,14 +437,17 @@ class Matrix:
         times = [] if (due := line.floor.next_due()) is None else [due]
         if line.patch.rules.lockout:
             for name in line.patch.members:
-                unkeyed = self._unkeyed_at[self._row[name]]
+                unkeyed = self._air.unkeyed_at[self._row[name]]
                 if unkeyed is not None and unkeyed + line.patch.rules.lockout > self._now:
                     times.append(unkeyed + line.patch.rules.lockout)
+        if "transmitting" in line.silenced.values():
+            # What was on the air before the unkeying comes in for a moment longer.
+            times.append(self._now + TICK_SAMPLES)
         return min(times, default=None)
 
     def _talker(self, line: Line, voice: Voice) -> Talker | None:
         """An over as a floor sees it; None where it may not be heard there."""
-        over, port = voice.over, self.ports[voice.port]
+        over, port = voice.over, self.ports[self._talks_for(line, voice)]
         member = line.patch.members.get(port.name)
         if member is None:
             line.silenced.pop(over.id, None)
@@ -470,6 +470,8 @@ class Matrix:
             return None
         # What was said before the over might be heard here (muted, not a member, no patch) is never heard later.
         start = line.admitted.setdefault(over.id, over.start if voice.since == self._now else self._now)
+        if over.end is not None and start >= over.end:
+            return None
         return Talker(
             over.id,
             port.name,
@@ -477,10 +479,23 @@ class Matrix:
             over.end,
             port.priority,
             bool(over.facts.emergency),
-            voice.port,
+            self._row[port.name],
             voice.speech.end,
             line.patch.rules.mix if member.mixes is None else member.mixes,
         )
+
+    def _talks_for(self, line: Line, voice: Voice) -> int:
+        """The row of the member an over belongs to: that of its port, or of one this channel hears for."""
+        over = voice.over.id
+        if over in line.standing:
+            return self._row[line.standing[over]]
+        if voice.port in self._donors and self.ports[voice.port].name not in line.patch.members:
+            for row in self._donors[voice.port]:
+                # What it hears of a port that does not transmit, that port hears itself.
+                if self.ports[row].name in line.patch.members and self._air.since[row] is not None:
+                    line.standing[over] = self.ports[row].name
+                    return row
+        return voice.port
 
     def _silence(self, line: Line, member: Member, voice: Voice) -> str | None:
         """Why an over may not be heard in a patch; None if it may."""
@@ -489,14 +504,18 @@ class Matrix:
             return "encrypted"
         if not member.talks:
             return "only hears in this patch"
-        mute = self._muted.get(voice.port)
+        mute = self._air.muted.get(voice.port)
         if member.muted or (mute is not None and mute.rx):
             return "muted"
         if voice.over.id in line.heard:
             return None
-        if port.half_duplex and self._keyed_since[voice.port] is not None:
+        unkeyed = self._air.unkeyed_at[voice.port]
+        late = voice.over.end is None and unkeyed is not None and voice.speech.end < unkeyed
+        if port.half_duplex and (self._air.since[voice.port] is not None or late):
             return "transmitting"
-        unkeyed = self._unkeyed_at[voice.port]
+        for over, name in line.standing.items():
+            if name == port.name and over in self._voices:
+                return f'heard on "{self._voices[over].over.port}" already'
         if unkeyed is not None and voice.over.start < unkeyed + line.patch.rules.lockout > self._now:
             return "ping-pong lock-out"
         return None
@@ -523,9 +542,21 @@ class Matrix:
             start = min(max(decision.play_from, voice.speech.end - voice.speech.capacity), voice.speech.end)
             start = max(start, voice.speech.start)
             fields["from_s"] = start / AUDIO_RATE
+            if decision.over in line.standing:
+                fields["breaks_in_on"] = line.standing[decision.over]
             self._launch(line, voice, start)
+        if voice is not None:
+            self._busy(self._talks_for(line, voice), decision.verdict)
         over = voice.over if voice else None
         self._tell(f"floor.{decision.verdict.value}", line, over, decision.port, **fields)
+
+    def _busy(self, row: int, verdict: Verdict) -> None:
+        """Tell who is refused by a tone on his own channel: at once if he can hear it, else when he has unkeyed."""
+        port = self.ports[row]
+        if not port.handling.busy_tone or not self._air.sends(row):
+            return
+        if verdict in ((Verdict.GAVE_UP,) if port.half_duplex else (Verdict.REFUSED, Verdict.TIMED_OUT)):
+            self._air.say(row, recorded("busy tone", sounds.busy()), self._now)
 
     def _launch(self, line: Line, voice: Voice, start: int) -> None:
         """Key everybody who hears this voice, and set the moment at which each begins to."""
@@ -534,24 +565,37 @@ class Matrix:
         for row in sorted(wanted):
             together.setdefault(self._ready(row, voice, start), []).append(row)
         for launch, rows in sorted(together.items()):
-            # They begin with full gain: a fade would take the edge off the first sound.
-            gains = np.array([wanted[row] for row in rows], np.float32)
-            playout = Playout(voice.speech, start)
-            line.groups.append(Group(voice, playout, launch, np.array(rows, np.intp), gains, gains))
+            listening = [row for row in rows if self._window(row)]
+            for part in ([row for row in rows if row not in listening], *([row] for row in listening)):
+                if part:
+                    # They begin with full gain: a fade would take the edge off the first sound.
+                    gains = np.array([wanted[row] for row in part], np.float32)
+                    playout, window = Playout(voice.speech, start), self._window(part[0])
+                    group = Group(voice, playout, launch, np.array(part, np.intp), gains, gains, window=window)
+                    group.last = self._now
+                    line.groups.append(group)
+
+    def _window(self, row: int) -> int:
+        """Samples for which a port lets go of the key in pauses; 0 if it does not. A whole number of ticks."""
+        port = self.ports[row]
+        if not port.half_duplex or port.handling.break_in != PAUSES or port.rx is None:
+            return 0
+        return -(-port.handling.break_in_ms * AUDIO_RATE // 1000 // TICK_SAMPLES) * TICK_SAMPLES
 
     def _listeners(self, line: Line, voice: Voice) -> dict[int, float]:
         """Who is to hear a voice, with which gain."""
-        talker = self.ports[voice.port].name
+        talker = self.ports[self._talks_for(line, voice)].name
         gains = {self._row[m]: line.patch.gain(talker, m) for m in line.patch.members}
         said = self._rx_gain[voice.port]
         return {
-            row: gain * said * self._tx_gain[row] for row, gain in gains.items() if gain != 0.0 and self._sends(row)
+            row: gain * said * self._air.gain[row]
+            for row, gain in gains.items()
+            if gain != 0.0 and self._air.sends(row)
         }
 
     def _ready(self, row: int, voice: Voice, start: int) -> int:
         """Bridge time from which a port that is keyed now carries a voice from `start` on without a break."""
-        since = self._keyed_since[row]
-        keyed = max(self._now, (self._now if since is None else since) + self._access[row])
+        keyed = self._air.ready(row, self._now)
         if voice.speech.ended:
             return keyed
         # The sound of the next tick has to be known when that tick is made, and a little more to spare.
@@ -588,70 +632,55 @@ class Matrix:
             launch = self._ready(row, voice, start)
             gain = np.array([wanted[row]], np.float32)
             joined = np.array([row], np.intp)
-            line.groups.append(
-                Group(voice, Playout(voice.speech, start), launch, joined, np.zeros(1, np.float32), gain)
-            )
+            playout, silent = Playout(voice.speech, start), np.zeros(1, np.float32)
+            line.groups.append(Group(voice, playout, launch, joined, silent, gain, window=self._window(row)))
         return set(wanted)
 
     def _hears(self, line: Line, row: int) -> bool:
-        member = line.patch.members.get(self.ports[row].name)
-        return member is not None and member.hears and self._sends(row)
-
-    def _sends(self, row: int) -> bool:
-        """Whether a port has a transmitter that is not cut off."""
-        mute = self._muted.get(row)
-        return self.ports[row].tx is not None and not (mute is not None and mute.tx)
+        """Whether there is anybody a port could hear in a patch; who could not is not kept on the air."""
+        name, patch = self.ports[row].name, line.patch
+        return name in patch.members and self._air.sends(row) and any(patch.gain(m, name) for m in patch.members)
 
     def _play(self, line: Line, on_air: set[int]) -> None:
         """Add what a patch carries to the frames of those who hear it."""
         # First what fades out: it may share a playout with what plays on.
         for group in line.dropped:
             if group.fade(self._now, self._frame, self._out):
-                self._unsettled = True
+                self._air.unsettled = True
                 on_air.update(int(row) for row in group.rows)
         line.dropped = []
+        listening = self._listen_in_pauses(line)
         for group in line.play(self._now, self._frame, self._out):
             for row in group.rows:
                 group.voice.over.heard(self.ports[row].name)
-        on_air |= line.keying
+        on_air |= line.keying - listening
 
-    def _show(self) -> None:
-        """Tell transmitters that can show it whose speech they carry; the first where several are mixed."""
-        talking: dict[int, Transmission] = {}
-        for line in self._lines.values():
-            for group in line.groups:
-                if group.heard:
-                    for row in group.rows.tolist():
-                        talking.setdefault(row, group.voice.over)
-        for row, tx in self._showing:
-            over = talking.get(row)
-            if self._shown.get(row) is not over:
-                self._shown[row] = over
-                tx.talker(over)
+    def _listen_in_pauses(self, line: Line) -> set[int]:
+        """Rows that have let go of the key to hear whether somebody breaks in; some may begin to now."""
+        listening = set()
+        for group in line.groups:
+            if not group.window:
+                continue
+            row = int(group.rows[0])
+            if group.may_listen(self._now) and self._free_to_listen(line, group, row):
+                group.listen(self._now, self._air.access[row])
+                self._tell_port(
+                    "port.listens", row, for_s=group.window / AUDIO_RATE, lag_s=group.playout.lag / AUDIO_RATE
+                )
+            if self._now < group.until:
+                listening.add(row)
+        return listening
 
-    def _transmit(self, on_air: set[int]) -> None:
-        """Hand out the frames, and key and unkey."""
-        self._by_hand = {row: until for row, until in self._by_hand.items() if until > self._now}
-        on_air |= self._by_hand.keys()
-        self._key_due = None
-        for row, tx in self._sending:
-            wanted = row in on_air
-            since = self._keyed_since[row]
-            if since is None:
-                if wanted:
-                    self._keyed_since[row] = self._now
-                    self._tell_port("port.keyed", row)
-            elif not wanted:
-                due = since + self._min_key(row)
-                if self._now < due and self._sends(row):
-                    wanted = True
-                    self._key_due = due if self._key_due is None else min(due, self._key_due)
-                else:
-                    self._keyed_since[row] = None
-                    self._unkeyed_at[row] = self._now
-                    self._touch(row)
-                    self._tell_port("port.unkeyed", row, keyed_s=(self._now - since) / AUDIO_RATE)
-            tx.write(self._frames[row], self._now, wanted)
+    def _free_to_listen(self, line: Line, group: Group, row: int) -> bool:
+        """Whether nothing but this group needs a port's transmitter now."""
+        since = self._air.since[row]
+        return (
+            since is not None
+            and self._now - since >= self._min_key(row)
+            and row not in self._air.by_hand
+            and not any(row in other.keying for other in self._lines.values() if other is not line)
+            and not any(row in other.rows for other in line.groups if other is not group)
+        )
 
     def _min_key(self, row: int) -> int:
         name = self.ports[row].name
@@ -665,7 +694,11 @@ class Matrix:
             port = self.ports[self._voices[over].port].name
             needed = any(
                 over in line.heard
-                or (over not in line.done and port in line.patch.members and over not in line.silenced)
+                or (
+                    over not in line.done
+                    and line.standing.get(over, port) in line.patch.members
+                    and over not in line.silenced
+                )
                 for line in self._lines.values()
             )
             if not needed:
@@ -673,6 +706,7 @@ class Matrix:
                 for line in self._lines.values():
                     line.silenced.pop(over, None)
                     line.admitted.pop(over, None)
+                    line.standing.pop(over, None)
                     line.done.discard(over)
 
     def _tell(
@@ -696,7 +730,7 @@ class Matrix:
         told: Event = {"t_s": self._now / AUDIO_RATE, "event": event, "port": self.ports[row].name}
         if by:
             told["patches"] = by
-        if row in self._by_hand:
+        if row in self._air.by_hand:
             told["by_hand"] = True
         self._sink({**told, **fields})
 

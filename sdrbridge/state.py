@@ -22,8 +22,8 @@ from typing import Any
 import msgspec
 
 from sdrbridge.errors import SdrBridgeError
-from sdrbridge.matrix import PortMute
 from sdrbridge.patch import Leg, Member, Patch, Rules
+from sdrbridge.transmitters import PortMute
 
 VERSION = 1
 """Of what the file holds; another one is put aside like a broken file."""

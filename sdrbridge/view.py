@@ -6,7 +6,7 @@ from dsp.blocks import AUDIO_RATE
 from sdrbridge import __version__
 from sdrbridge.control import types
 from sdrbridge.engine import Engine, PortState, Snapshot
-from sdrbridge.matrix import PortMute
+from sdrbridge.transmitters import PortMute
 
 
 def status(engine: Engine, now: datetime) -> types.StatusInfo:

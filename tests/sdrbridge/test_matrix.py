@@ -6,10 +6,11 @@ from numpy.typing import NDArray
 
 from sdrbridge.errors import PatchError, PortError
 from sdrbridge.graph import Cable
-from sdrbridge.matrix import Event, Matrix, PortMute
+from sdrbridge.matrix import Event, Matrix
 from sdrbridge.patch import Member, Patch, Rules
 from sdrbridge.port import Loopback, Port
 from sdrbridge.transmission import Facts
+from sdrbridge.transmitters import PortMute
 
 TICK = 160
 

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sdrbridge.errors import SdrBridgeError
-from sdrbridge.matrix import PortMute
 from sdrbridge.patch import Member, Patch, Rules
 from sdrbridge.state import Level, Saved, State, merge, patch_from_dict, patch_to_dict
+from sdrbridge.transmitters import PortMute
 
 
 def patch(name: str, *ports: str) -> Patch:
