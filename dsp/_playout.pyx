@@ -9,7 +9,7 @@ cdef enum:
     HOP_SAMPLES = 40
     FADE = 40
     EDGE_HOPS = 6
-    SHORTEST_CUT = 80
+    SHORTEST_CUT = 40
     LEAST_KEPT = 480
     MOST_KEPT = 1200
     TICK = 160

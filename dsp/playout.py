@@ -23,8 +23,8 @@ from dsp._playout import HOP, Cursor, Store
 from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
 from dsp.errors import RangeError, ShapeError
 
-RESERVE = 80
-"""Samples that playback tries to stay behind what is known: 10 ms for the unevenness with which it arrives."""
+RESERVE = 16
+"""Samples that playback tries to stay behind what is known: 2 ms for the unevenness with which it arrives."""
 
 HOP_SAMPLES = HOP
 """Samples over which a pause is judged: 5 ms."""

@@ -127,6 +127,8 @@ class Beat(threading.Thread):
             engine.counters["late_ticks"] = pacer.late
             engine.counters["skipped_s"] = round(pacer.skipped_s, 3)
             station.tick(late=pacer.lateness_s > 0.01)
+            if station.block_age is not None:
+                pacer.follow(*station.block_age)
             ticks = int(engine.counters["ticks"])
             if patience is not None and ticks % patience == 0:
                 notify("WATCHDOG=1")

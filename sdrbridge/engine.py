@@ -251,6 +251,19 @@ class Engine:
         self.counters["ticks"] += 1
         self.now += TICK_SAMPLES
 
+    def stride(self, limit: int) -> int:
+        """Do what was asked, then as many ticks, at most `limit`, as pass without a decision; returns how many.
+
+        For simulations (see `Matrix.stride`); what comes before the matrix is done once for all of them.
+        """
+        self._perform_waiting()
+        for step in self._steps:
+            step(self.now)
+        ticks = self.matrix.stride(self.now, limit)
+        self.counters["ticks"] += ticks
+        self.now += ticks * TICK_SAMPLES
+        return ticks
+
     def _perform_waiting(self) -> None:
         # What an act asks for in its turn waits for the next tick, so that one tick always ends.
         for _ in range(len(self._waiting)):

@@ -1,7 +1,7 @@
 """Levelled speech of one channel: what it has released while open, ready to be read by ports and recorders.
 
 An over is started at the sample where it begins, which may lie up to `LOOK_BACK_S` in the past, and follows the air
-from then on, in steps of one tick counted from its start. The leveler looks 2.5 ms ahead; at the end of an over that
+from then on. The leveler looks 2.5 ms ahead; at the end of an over that
 much silence is put behind it, so its last sample comes out as well.
 """
 
@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from dsp.blocks import AUDIO_RATE, TICK_SAMPLES, RowBlock
+from dsp.blocks import AUDIO_RATE, RowBlock
 from dsp.level import SpeechLeveler
 from dsp.lookback import LookBack
 
@@ -62,9 +62,8 @@ class Speech:
         if not self._running:
             return
         if self._end is None:
-            ticks = (limit - self._taken) // TICK_SAMPLES
-            if ticks > 0:
-                self._take(self._lookback.read(self._row, self._taken, ticks * TICK_SAMPLES))
+            if limit > self._taken:
+                self._take(self._lookback.read(self._row, self._taken, limit - self._taken))
         elif self._end <= end_limit:
             rest = self._lookback.read(self._row, self._taken, max(0, self._end - self._taken))
             self._take(rest)

@@ -62,6 +62,8 @@ class Station:
         self.clock = clock
         self.guard = GuardClient() if guard is None else guard
         self.ladder = Ladder()
+        self.block_age: tuple[float, int] | None = None
+        """How old the newest block of the first tuner that is up was at the last tick, and which worker made it."""
         self.load = 0.0
         """What the work of a tick takes of its 20 ms, averaged over the last half second or so."""
         self._make_link = link
@@ -226,11 +228,15 @@ class Station:
 
     def _pump(self, now: int) -> None:
         monotonic = self.clock.monotonic()
+        self.block_age = None
         for name, link in self.links.items():
             before = link.supervisor.state
             link.pump(now, monotonic)
             if link.supervisor.state is not before:
                 self._look_at(name, link)
+            at = link.last_beat_s
+            if at is not None and self.block_age is None:
+                self.block_age = monotonic - at, link.pid or 0
         self._pump_events()
 
     def _pump_events(self) -> None:

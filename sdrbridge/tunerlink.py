@@ -94,6 +94,11 @@ class TunerLink:
         if self._ending:
             self._ending = [process for process in self._ending if process.poll() is None]
 
+    @property
+    def last_beat_s(self) -> float | None:
+        """When the worker that is up last finished a block, by the steady clock."""
+        return self._seen.sent_s if self._seen is not None and self.supervisor.state is State.UP else None
+
     def state(self) -> TunerState:
         """How it is."""
         beat, hello = self._seen or Beat(0), self.remote.hello

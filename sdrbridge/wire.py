@@ -57,7 +57,10 @@ class Delay(msgspec.Struct, frozen=True):
 
 
 class Hello(msgspec.Struct, tag="hello", frozen=True):
-    """The source is open. ledger: the stages of each channel, in the order of the signal."""
+    """The source is open. ledger: the stages of each channel, in the order of the signal.
+
+    began_s: of a recording, when it was begun, by the machine's steady clock.
+    """
 
     description: _Text
     kind: _Name
@@ -65,12 +68,14 @@ class Hello(msgspec.Struct, tag="hello", frozen=True):
     center_hz: int | None
     notes: tuple[_Text, ...] = ()
     ledger: dict[_Name, tuple[Delay, ...]] = {}
+    began_s: float = 0.0
 
 
 class Beat(msgspec.Struct, tag="beat", frozen=True):
     """The worker lives, and has received up to `time`. Counters are since it began.
 
     samples, lost, gaps, clipped, invalid: of the source. dropped: samples of speech the daemon did not take in time.
+    sent_s: when it was said, by the machine's steady clock.
     """
 
     time: _Time
@@ -81,6 +86,7 @@ class Beat(msgspec.Struct, tag="beat", frozen=True):
     invalid: _Count = 0
     dropped: _Count = 0
     rss_bytes: _Count = 0
+    sent_s: float = 0.0
 
 
 class Begin(msgspec.Struct, tag="begin", frozen=True):

@@ -218,11 +218,11 @@ def _receive(
         tuner = TunerRun(setup, info)
     except ConfigError as problem:
         return Bye(str(problem))
-    about = info.description[:2000], info.kind, info.rate, info.center_hz, info.notes[:20]
-    outbox.put([Hello(*about, tuner.ledger())])
     paced = setup.tuner.kind in _FROM_START
     size = max(1, info.rate // BLOCKS_A_SECOND)
     began = clock.monotonic()
+    about = info.description[:2000], info.kind, info.rate, info.center_hz, info.notes[:20]
+    outbox.put([Hello(*about, tuner.ledger(), began)])
     end = blocks = rss = 0
     while not stop.is_set():
         if paced and clock.wait(stop, began + (end + size) / info.rate - clock.monotonic()):
@@ -239,7 +239,8 @@ def _receive(
         if blocks % BLOCKS_A_SECOND == 0:
             rss = _rss_bytes()
         blocks += 1
-        beat = Beat(tuner.time, seen.samples, seen.lost, seen.gaps, seen.clipped, seen.invalid, outbox.dropped, rss)
+        counts = seen.samples, seen.lost, seen.gaps, seen.clipped, seen.invalid
+        beat = Beat(tuner.time, *counts, outbox.dropped, rss, clock.monotonic())
         outbox.put([*messages, beat])
     return Bye("was told to stop", ended=True)
 

@@ -61,14 +61,14 @@ class Playout:
         if hop >= len(quiet) or not quiet[hop]:
             self.paused = self.cut = 0
             return
-        if self.paused >= 6 and excess >= 80:
+        if self.paused >= 6 and excess >= 40:
             ahead = 1
             while hop + ahead < len(quiet) and quiet[hop + ahead]:
                 ahead += 1
             pause = (self.paused + ahead) * HOP + self.cut
             kept = min(max(2 * pause // 5, 480), 1200)
             jump = min(pause - kept - self.cut, (ahead - 7) * HOP, excess) // HOP * HOP
-            if jump >= 80:
+            if jump >= 40:
                 self.fade = [float(v) for v in x[self.position : self.position + FADE]]
                 self.position += jump
                 self.skipped += jump

@@ -13,7 +13,8 @@ from sdrbridge.config import Site
 from sdrbridge.engine import MOST_WAITING, Engine
 from sdrbridge.errors import EngineError, PatchError
 from sdrbridge.matrix import Event
-from sdrbridge.port import Loopback
+from sdrbridge.patch import Patch
+from sdrbridge.port import Loopback, Port
 
 SITE = """
 [bridge]
@@ -131,3 +132,53 @@ def test_steps_run_at_every_tick_before_the_matrix(tmp_path: Path) -> None:
     engine.tick()
     engine.tick()
     assert seen == [(0, 0), (160, 160)]
+
+
+def test_another_site_takes_the_place_without_disturbing_what_stays(tmp_path: Path) -> None:
+    engine, ends, events = build(tmp_path)
+    ends["a"].say(0, np.full(3 * AUDIO_RATE, 0.25, np.float32))
+    for _ in range(50):
+        engine.tick()
+    more = SITE.replace('ports = ["a", "b"]', 'ports = ["a", "b", "c"]') + '[[port]]\nname = "c"\nkind = "loopback"\n'
+    (tmp_path / "site.toml").write_text(more)
+    site = config.load(tmp_path / "site.toml")
+    ends["c"] = Loopback("c")
+    both = {name: (end, end) for name, end in ends.items()}
+    patches = [Patch.from_config(patch) for patch in site.patches]
+    engine.replace(site, make_ports(site, {}, both), {}, patches)
+    for _ in range(50):
+        engine.tick()
+    assert engine.matrix.keyed("b") and engine.matrix.keyed("c")
+    assert [e["port"] for e in events if e["event"] == "port.keyed"] == ["b", "c"]
+    assert not [e for e in events if e["event"] == "floor.released"]
+    # And back: who goes is off the air and out of the list, who stays hears on.
+    old = read_site(tmp_path)
+    ends.pop("c")
+    engine.replace(old, make_ports(old, {}, {n: both[n] for n in ends}), {}, [Patch.from_config(old.patches[0])])
+    for _ in range(25):
+        engine.tick()
+    assert list(engine.ports) == ["a", "b"] and engine.matrix.keyed("b")
+    assert [e["port"] for e in events if e["event"] == "port.unkeyed"] == ["c"]
+    sent = ends["b"].sent()
+    assert np.abs(sent[-AUDIO_RATE // 2 :]).min() > 0.2
+
+
+def test_patches_that_exchange_members_are_exchanged(tmp_path: Path) -> None:
+    engine, _, _ = build(tmp_path)
+    site = engine.site
+    ports = [*engine.ports.values(), Port("c", tx=Loopback("c")), Port("d", tx=Loopback("d"))]
+    p, q = Patch("p").add("a").add("b"), Patch("q").add("c").add("d")
+    engine.replace(site, ports, {}, [p, q])
+    engine.replace(site, ports, {}, [Patch("p").add("c").add("d"), Patch("q").add("a").add("b")])
+    assert list(engine.matrix.patches["q"].members) == ["a", "b"]
+    with pytest.raises(PatchError, match="no port"):
+        engine.replace(site, ports[:2], {}, [q])
+    assert set(engine.ports) == {"a", "b", "c", "d"}
+
+
+def test_a_stride_is_as_many_ticks(tmp_path: Path) -> None:
+    engine, _, _ = build(tmp_path)
+    done = 0
+    while done < 500:
+        done += engine.stride(500 - done)
+    assert engine.now == 500 * TICK_SAMPLES and engine.counters["ticks"] == 500

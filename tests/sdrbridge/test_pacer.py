@@ -72,3 +72,18 @@ def test_a_rung_is_not_given_back_while_there_is_no_room() -> None:
         ladder.tick(1.2, True)
     assert ladder.rung is Rung.PICTURES
     assert all(ladder.tick(0.5, False) is None for _ in range(3 * UP))
+
+
+def test_the_beat_comes_just_after_the_blocks_and_follows_their_clock() -> None:
+    pacer, now, draw = Pacer(0.0), 0.0, random.Random(1)
+    block_s = 0.01 * (1 + 100e-6)
+    ages = []
+    for _ in range(20_000):
+        now += pacer.wait(now)
+        pacer.ticked(now)
+        ages.append((now - 0.0021) % block_s)
+        pacer.follow(ages[-1] + draw.uniform(0, 0.0005), 1)
+    assert abs(ages[0] - 0.004) > 0.002
+    assert all(abs(age - 0.004) < 0.0006 for age in ages[100:])
+    # Ten ticks more or less in so many are no faster than a sound card can follow.
+    assert now == pytest.approx(19_999 * 0.02 * (1 + 100e-6), abs=0.006)

@@ -98,7 +98,7 @@ def test_questions_are_answered(incident: Incident, server: ControlServer) -> No
     status, answer = ask(server.path, "GET", "/v1/why?question=silent&name=VTAC11")
     assert status == 200 and "no carrier" in answer["answer"]
     status, answer = ask(server.path, "GET", "/v1/delay?source=VTAC11&target=dispatch")
-    assert status == 200 and answer["declared_ms"] == 30.0
+    assert status == 200 and answer["declared_ms"] == 22.0
     status, answer = ask(server.path, "GET", "/openapi.json")
     assert status == 200 and answer["openapi"] == "3.1.0"
 
