@@ -3,7 +3,7 @@
 Every port speaks a constant of its own, a power of two, so that the sum at an output tells who is in it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from hypothesis import given, settings
@@ -46,6 +46,7 @@ class Do:
 
 
 VERBS = ["make", "unmake", "add", "drop", "mute", "unmute", "cut", "uncut", "say", "emergency", "wait", "wait"]
+VERBS += ["mix", "unmix", "kerchunk", "deafen", "free"]
 DEEDS = st.lists(
     st.builds(Do, st.sampled_from(VERBS), st.sampled_from("pqr"), st.sampled_from(NAMES), st.sampled_from(NAMES)),
     max_size=60,
@@ -84,6 +85,12 @@ class Scene:
                 m.mute(deed.patch, deed.port, deed.verb == "mute")
             elif deed.verb in ("cut", "uncut") and patch is not None:
                 m.change(patch.mute_leg(deed.port, deed.other, deed.verb == "cut"))
+            elif deed.verb in ("mix", "unmix") and patch is not None:
+                m.change(replace(patch, rules=replace(patch.rules, mix=deed.verb == "mix")))
+            elif deed.verb == "kerchunk" and patch is not None:
+                m.change(replace(patch, rules=replace(patch.rules, kerchunk=1600)))
+            elif deed.verb in ("deafen", "free"):
+                m.mute_port(deed.port, rx=False, tx=deed.verb == "deafen")
             elif deed.verb in ("say", "emergency"):
                 start = max(self.now, self.spoken[deed.port])
                 self.spoken[deed.port] = start + 3000
@@ -94,8 +101,12 @@ class Scene:
 
     def may_hear(self) -> dict[str, set[str]]:
         """Whom each port may hear, by the patches as they are set."""
+        cut_off = {name for name, mute in self.matrix.muted.items() if mute.tx}
         return {
-            name: {a for a in NAMES for p in self.matrix.patches.values() if p.gain(a, name) != 0.0} for name in NAMES
+            name: {
+                a for a in NAMES for p in self.matrix.patches.values() if p.gain(a, name) != 0.0 and name not in cut_off
+            }
+            for name in NAMES
         }
 
     def tick(self) -> None:
@@ -219,3 +230,30 @@ def test_one_holder_at_most_and_every_over_is_accounted_for(says: list[tuple[str
     assert set(outcome) == set(overs)
     assert sorted(str(e["over"]) for e in scene.events if e["event"] == "over.done") == sorted(overs)
     assert set(outcome.values()) <= {"floor.released", "floor.gave_up", "floor.timed_out", "floor.preempted"}
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 5000), min_size=4, max_size=4), st.integers(0, 2000), st.booleans())
+def test_the_first_word_is_exact_at_every_output_whatever_its_transmitter_takes(
+    access_ms: list[int], decision: int, mix: bool
+) -> None:
+    source = Loopback("A", latency=100, decision=decision)
+    outputs = {name: Loopback(name, keep=1 << 20) for name in "BCDE"}
+    ports = [Port("A", source)]
+    ports += [Port(n, tx=x, access_ms=ms) for (n, x), ms in zip(outputs.items(), access_ms, strict=True)]
+    patch = Patch("p", rules=Rules(mix=mix)).add("A")
+    for name in outputs:
+        patch = patch.add(name)
+    matrix = Matrix(ports, [patch], lambda event: None)
+    said = np.random.default_rng(1).uniform(0.1, 0.9, 6000).astype(np.float32)
+    source.say(500, said)
+    now = 0
+    while now < 64_000:
+        now += matrix.stride(now, 50) * TICK
+    for output, ms in zip(outputs.values(), access_ms, strict=True):
+        ((keyed, _),) = output.keyed.intervals
+        got = output.sent()
+        first = int(np.flatnonzero(got)[0])
+        assert first >= keyed + ms * 8
+        assert first <= keyed + max(ms * 8, TICK + 180)
+        np.testing.assert_array_equal(got[first : first + 6000], said)
