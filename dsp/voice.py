@@ -115,11 +115,11 @@ class VoiceFilter:
     def _scratch_for(self, n: int) -> None:
         outputs = n // self._decimation + 2
         self._room = n
-        self._line = np.zeros(n + 2 * self._half, np.float32)
+        self._line = np.zeros(n + 2 * self._half + self._decimation, np.float32)
         width = outputs + len(self._taps) // self._decimation + 2 * _LANES
         self._lines = np.zeros((self._decimation, width), np.float32)
-        self._decimated = np.zeros(outputs + _LANES, np.float32)
-        self._group = np.zeros((outputs, _GROUP))
+        self._decimated = np.zeros((_GROUP, outputs + _LANES), np.float32)
+        self._group = np.zeros((outputs + _GROUP, _GROUP))
 
     @property
     def delay(self) -> int:
