@@ -66,14 +66,14 @@ static void correlate(const float *restrict y, int samples, const float *restric
     }
 }
 
-/* Sum of `count` rows of a ring of `size` ending at row `last`. */
+/* Sum of `count` rows of a ring of `size`, a power of two, ending at row `last`. */
 SIMD_CLONES UNUSED_HERE
 static void ring_sum(const float *restrict ring, int size, int last, int count, ptrdiff_t tones, float *restrict sum)
 {
     for (ptrdiff_t k = 0; k < tones; k += LANES) {
         float a[LANES] = {0};
         for (int j = count - 1; j >= 0; j--) {
-            const float *row = ring + (ptrdiff_t)((last - j + size) % size) * tones + k;
+            const float *row = ring + (ptrdiff_t)((last - j) & (size - 1)) * tones + k;
             for (int i = 0; i < LANES; i++)
                 a[i] += row[i];
         }

@@ -43,6 +43,28 @@ SIMD_CLONES static void fm_power(const float *re, const float *im, float *p, lon
         p[i] = re[i] * re[i] + im[i] * im[i];
 }
 
+typedef float fm_eight __attribute__((vector_size(32), aligned(4), may_alias));
+
+/* Sum and sum of squares of n values, n a multiple of 4: eight lanes added in a fixed order, then four values that may be left. */
+SIMD_CLONES static void fm_sums(const float *p, long n, float *sum, float *squares)
+{
+    fm_eight a = {0}, b = {0};
+    long i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const fm_eight v = *(const fm_eight *)(p + i);
+        a += v;
+        b += v * v;
+    }
+    float x = ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]));
+    float y = ((b[0] + b[4]) + (b[2] + b[6])) + ((b[1] + b[5]) + (b[3] + b[7]));
+    for (; i < n; i++) {
+        x += p[i];
+        y += p[i] * p[i];
+    }
+    *sum = x;
+    *squares = y;
+}
+
 /* Blend a wide and a narrow signal, the narrow one's share going from `from` by `step` a sample. */
 SIMD_CLONES static void fm_blend(float *wre, float *wim, const float *nre, const float *nim, float from, float step, long first,
                                  long n)

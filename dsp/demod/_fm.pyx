@@ -7,6 +7,7 @@ cdef extern from "demod/_fm.h" nogil:
     void fm_split(const float *x, float *re, float *im, long n)
     void fm_fir(const float *h, long taps, const float *re, const float *im, float *yre, float *yim, long n)
     void fm_power(const float *re, const float *im, float *p, long n)
+    void fm_sums(const float *p, long n, float *sum, float *squares)
     void fm_blend(float *wre, float *wim, const float *nre, const float *nim, float start, float step, long first, long n)
     void fm_angle(const float *re, const float *im, float scale, float *out, long n)
 
@@ -33,29 +34,6 @@ def discriminate(
                 &power[row, 0, 0], power.shape[2], &history[row, 0, 0], &last[row, 0, 0], &scratch[0, 0],
                 scratch.shape[1], scale, &out[row, 0],
             )
-
-
-cdef inline float _sum(const float *p, long n) noexcept nogil:
-    # Four running sums: a fixed order, whatever the vector width.
-    cdef float s0 = 0, s1 = 0, s2 = 0, s3 = 0
-    cdef long i
-    for i in range(0, n - 3, 4):
-        s0 += p[i]
-        s1 += p[i + 1]
-        s2 += p[i + 2]
-        s3 += p[i + 3]
-    return (s0 + s1) + (s2 + s3)
-
-
-cdef inline float _sum_squares(const float *p, long n) noexcept nogil:
-    cdef float s0 = 0, s1 = 0, s2 = 0, s3 = 0
-    cdef long i
-    for i in range(0, n - 3, 4):
-        s0 += p[i] * p[i]
-        s1 += p[i + 1] * p[i + 1]
-        s2 += p[i + 2] * p[i + 2]
-        s3 += p[i + 3] * p[i + 3]
-    return (s0 + s1) + (s2 + s3)
 
 
 cdef void _row(
@@ -103,22 +81,24 @@ cdef void _steer(
     const float *power, long segment, const float *limits, long long *position, float *track
 ) noexcept nogil:
     # Smoothed mean and mean square of the power: track[0:2] wide, track[2:4] narrow; share of the narrow: track[4:6].
-    cdef float a = limits[0], wide, narrow, gain, share = 0
+    cdef float a = limits[0], wide, narrow, gain, share = 0, sum, squares, narrow_sum, narrow_squares
     cdef float begin = track[4] + track[5] * segment
     cdef float scale = 1.0 / segment
-    track[0] += a * (_sum(power, segment) * scale - track[0])
-    track[1] += a * (_sum_squares(power, segment) * scale - track[1])
+    fm_sums(power, segment, &sum, &squares)
+    track[0] += a * (sum * scale - track[0])
+    track[1] += a * (squares * scale - track[1])
     wide = track[1] / (track[0] * track[0]) - 1 if track[0] > 1e-18 else 0
     if position[1]:
+        fm_sums(power + segment, segment, &narrow_sum, &narrow_squares)
         if position[1] == 1:
             # The same memory as the wide signal's, so that the rise of a carrier does not look steadier in the narrow.
-            gain = _sum(power + segment, segment) / max(_sum(power, segment), 1e-18)
+            gain = narrow_sum / max(sum, 1e-18)
             track[2] = track[0] * gain
             track[3] = track[1] * gain * gain
             position[1] = 2
         else:
-            track[2] += a * (_sum(power + segment, segment) * scale - track[2])
-            track[3] += a * (_sum_squares(power + segment, segment) * scale - track[3])
+            track[2] += a * (narrow_sum * scale - track[2])
+            track[3] += a * (narrow_squares * scale - track[3])
         narrow = track[3] / (track[2] * track[2]) - 1 if track[2] > 1e-18 else 1
         gain = min(max((limits[4] * wide - narrow) / (limits[5] * wide), 0), 1) if wide > 0 else 0
         share = gain * min(max((wide - limits[1]) / (limits[2] - limits[1]), 0), 1)

@@ -48,6 +48,8 @@ cdef class CtcssBank:
     cdef float[:, ::1] sum_re, sum_im, short_sum
     cdef float[:, :, ::1] ring_re, ring_im
     cdef double[::1] hz, tolerance, gain, base_re, base_im, image_re, image_im, amplitude, offset, phase
+    cdef double[::1] now_re, now_im, step_re, step_im
+    cdef double[:, ::1] over_re, over_im
     cdef int32_t[::1] near_from, near_to, valid, lock, bad, turned, quiet, anchored, gate, seen, stands
     cdef double[::1] turned_by, seen_off
     cdef int64_t[::1] seen_at
@@ -83,6 +85,12 @@ cdef class CtcssBank:
         elif name == "gain": self.gain = value
         elif name == "base_re": self.base_re = value
         elif name == "base_im": self.base_im = value
+        elif name == "now_re": self.now_re = value
+        elif name == "now_im": self.now_im = value
+        elif name == "step_re": self.step_re = value
+        elif name == "step_im": self.step_im = value
+        elif name == "over_re": self.over_re = value
+        elif name == "over_im": self.over_im = value
         elif name == "image_re": self.image_re = value
         elif name == "image_im": self.image_im = value
         elif name == "amplitude": self.amplitude = value
@@ -131,32 +139,29 @@ cdef class CtcssBank:
 
     cdef void _turns(self, int frames) noexcept nogil:
         """Phase of every reference at the start of the coming sub-blocks, and what a constant correlates to."""
-        cdef int f, k, slot
+        cdef int f, k, w, slot
+        cdef int64_t frame
         cdef double cycles, c, s
         for f in range(frames):
-            slot = <int>((self.count + f) % TURNS)
+            frame = self.count + f
+            slot = <int>(frame % TURNS)
             for k in range(self.known):
-                cycles = self.hz[k] * 0.001 * FRAME * <double>(self.count + f)
-                cycles -= floor(cycles)
-                c, s = cos(2 * M_PI * cycles), -sin(2 * M_PI * cycles)
-                self.turn_re[slot, k] = <float>c
-                self.turn_im[slot, k] = <float>s
+                if slot == 0:
+                    # anew now and then, so that no rounding gathers; between them one step after the other
+                    cycles = self.hz[k] * 0.001 * FRAME * <double>frame
+                    cycles -= floor(cycles)
+                    c, s = cos(2 * M_PI * cycles), -sin(2 * M_PI * cycles)
+                else:
+                    c = self.now_re[k] * self.step_re[k] - self.now_im[k] * self.step_im[k]
+                    s = self.now_re[k] * self.step_im[k] + self.now_im[k] * self.step_re[k]
+                self.now_re[k], self.now_im[k] = c, s
+                self.turn_re[slot, k], self.turn_im[slot, k] = <float>c, <float>s
                 self.dc_re[slot, k] = <float>(c * self.base_re[k] - s * self.base_im[k])
                 self.dc_im[slot, k] = <float>(c * self.base_im[k] + s * self.base_re[k])
-                self._over(self.dc_re, self.window_re, slot, k)
-                self._over(self.dc_im, self.window_im, slot, k)
-
-    cdef inline void _over(self, float[:, ::1] dc, float[:, :, ::1] window, int slot, int k) noexcept nogil:
-        """Sum of `dc` over a quarter, a half and a whole window."""
-        cdef int j
-        cdef float total = 0
-        for j in range(WINDOW):
-            total += dc[(slot - j + TURNS) % TURNS, k]
-            if j == QUARTER - 1:
-                window[0, slot, k] = total
-            elif j == HALF - 1:
-                window[1, slot, k] = total
-        window[2, slot, k] = total
+                # the same over a quarter, a half and a whole window that ends here
+                for w in range(3):
+                    self.window_re[w, slot, k] = <float>(c * self.over_re[w, k] - s * self.over_im[w, k])
+                    self.window_im[w, slot, k] = <float>(c * self.over_im[w, k] + s * self.over_re[w, k])
 
     cdef void _emit(self, int kind, int r, int64_t frame, int64_t index, int tone) noexcept nogil:
         cdef int64_t decided = self.start + (frame + 1) * FRAME * self.factor

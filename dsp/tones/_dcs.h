@@ -1,4 +1,4 @@
-/* Slicing of one DCS word. Sums run in eight lanes added in a fixed order. */
+/* Slicing of one DCS word. Sums run in eight lanes added in a fixed order, in vectors of eight: three hold the word. */
 #ifndef SDRBRIDGE_DCS_H
 #define SDRBRIDGE_DCS_H
 
@@ -6,15 +6,21 @@
 #include <stdint.h>
 #include "_simd.h"
 
-static inline float eight(const float *x)
-{
-    float lane[8];
-    for (int k = 0; k < 8; k++)
-        lane[k] = (x[k] + x[k + 8]) + x[k + 16];
-    return ((lane[0] + lane[4]) + (lane[1] + lane[5])) + ((lane[2] + lane[6]) + (lane[3] + lane[7]));
-}
+typedef float eight __attribute__((vector_size(32), aligned(4), may_alias));
+typedef float four __attribute__((vector_size(16), may_alias));
+typedef int32_t eight_bits __attribute__((vector_size(32)));
+typedef int32_t four_bits __attribute__((vector_size(16)));
 
-static const float OF_WORD[24] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0};
+/* Macros where a vector is the result: a function that returns one has another ABI for each width. */
+#define SIZE_OF(x) ((eight)((eight_bits)(x) & 0x7FFFFFFF))
+#define ABOVE(x, limit, one) ((eight)(((x) > (limit)) & (eight_bits)(one))) /* `one` where x > limit, else 0 */
+
+static inline __attribute__((always_inline)) float sum_of(const eight *x)
+{
+    const four *k = (const four *)x, h = k[0] + k[1];
+    const four q = h + __builtin_shuffle(h, (four_bits){1, 0, 3, 2});
+    return q[0] + q[2];
+}
 
 /* v: 23 soft bits, oldest first, and one more that does not count. Returns the word, oldest bit in bit 0, or -1 if the
  * bits do not lie about two levels: (sum |v - t|)^2 is 23 * sum (v - t)^2 for two levels without noise and 0.64 of it for
@@ -23,25 +29,24 @@ static const float OF_WORD[24] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
 SIMD_CLONES
 static int32_t slice(const float *restrict v, float two_levels, float least)
 {
-    float a[24], b[24];
-    for (int i = 0; i < 24; i++)
-        a[i] = v[i] * OF_WORD[i];
-    const float mean = eight(a) / 23.0f;
-    for (int i = 0; i < 24; i++) {
-        a[i] = fabsf(v[i] - mean) * OF_WORD[i];
-        b[i] = v[i] > mean ? OF_WORD[i] : 0.0f;
-    }
-    const float ones = eight(b), away = eight(a);
-    if (ones < 6.5f || ones > 16.5f || away < 23.0f * least)
+    const eight one = {1, 1, 1, 1, 1, 1, 1, 1}, last = {1, 1, 1, 1, 1, 1, 1, 0};
+    const eight v0 = *(const eight *)v, v1 = *(const eight *)(v + 8), v2 = *(const eight *)(v + 16);
+    const eight all = v0 + v1 + v2 * last;
+    const float mean = sum_of(&all) / 23.0f;
+    const eight up = ABOVE(v0, mean, one) + ABOVE(v1, mean, one) + ABOVE(v2, mean, last);
+    const float ones = sum_of(&up);
+    if (ones < 6.5f || ones > 16.5f)
+        return -1;
+    const eight off = SIZE_OF(v0 - mean) + SIZE_OF(v1 - mean) + SIZE_OF(v2 - mean) * last;
+    const float away = sum_of(&off);
+    if (away < 23.0f * least)
         return -1;
     /* the middle of the two levels: half of |v - mean| lies on each side */
     const float middle = mean + 0.25f * away * (1.0f / ones - 1.0f / (23.0f - ones));
-    for (int i = 0; i < 24; i++) {
-        a[i] = fabsf(v[i] - middle) * OF_WORD[i];
-        b[i] = a[i] * a[i];
-    }
-    const float size = eight(a);
-    if (size * size < two_levels * 23.0f * eight(b))
+    const eight d0 = v0 - middle, d1 = v1 - middle, d2 = (v2 - middle) * last;
+    const eight sizes = SIZE_OF(d0) + SIZE_OF(d1) + SIZE_OF(d2), squares = d0 * d0 + d1 * d1 + d2 * d2;
+    const float size = sum_of(&sizes);
+    if (size * size < two_levels * 23.0f * sum_of(&squares))
         return -1;
     int32_t word = 0;
     for (int i = 0; i < 23; i++)

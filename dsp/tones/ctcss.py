@@ -105,6 +105,11 @@ class CtcssDetector:
         reference = np.zeros((FRAME, width), complex)
         reference[:, :count] = np.exp(-2j * np.pi * hz * t[:, None])
         base = reference[:, :count].sum(axis=0)
+        step = np.exp(-2j * np.pi * hz * 0.001 * FRAME)
+        # over the quarter, the half and the whole of a window that end with a sub-block, turned as its first sample
+        over = np.stack(
+            [base * (step ** -np.arange(n)[:, None]).sum(axis=0) for n in (WINDOW // 4, WINDOW // 2, WINDOW)]
+        )
         image = np.exp(-4j * np.pi * hz * t[:, None]).sum(axis=0)
         self._lock = np.full(rows, -1, np.int32)
         self._gate = np.ones(rows, np.int32)
@@ -153,6 +158,12 @@ class CtcssDetector:
                 "gain": np.abs(response(decimator(self.rate)[1:], hz, self.rate)),
                 "base_re": np.ascontiguousarray(base.real),
                 "base_im": np.ascontiguousarray(base.imag),
+                "now_re": np.zeros(count),
+                "now_im": np.zeros(count),
+                "step_re": np.ascontiguousarray(step.real),
+                "step_im": np.ascontiguousarray(step.imag),
+                "over_re": np.ascontiguousarray(over.real),
+                "over_im": np.ascontiguousarray(over.imag),
                 "image_re": np.ascontiguousarray(image.real),
                 "image_im": np.ascontiguousarray(image.imag),
                 "near_from": near_from,
