@@ -7,9 +7,7 @@
 #include "_simd.h"
 
 typedef float eight __attribute__((vector_size(32), aligned(4), may_alias));
-typedef float four __attribute__((vector_size(16), may_alias));
 typedef int32_t eight_bits __attribute__((vector_size(32)));
-typedef int32_t four_bits __attribute__((vector_size(16)));
 
 /* Macros where a vector is the result: a function that returns one has another ABI for each width. */
 #define SIZE_OF(x) ((eight)((eight_bits)(x) & 0x7FFFFFFF))
@@ -17,8 +15,8 @@ typedef int32_t four_bits __attribute__((vector_size(16)));
 
 static inline __attribute__((always_inline)) float sum_of(const eight *x)
 {
-    const four *k = (const four *)x, h = k[0] + k[1];
-    const four q = h + __builtin_shuffle(h, (four_bits){1, 0, 3, 2});
+    const eight h = *x + __builtin_shuffle(*x, (eight_bits){4, 5, 6, 7, 0, 1, 2, 3});
+    const eight q = h + __builtin_shuffle(h, (eight_bits){1, 0, 3, 2, 5, 4, 7, 6});
     return q[0] + q[2];
 }
 

@@ -38,6 +38,7 @@ cdef class DcsBank:
     cdef double[:, ::1] sums, tone_re, tone_im, tone_sum, tone_square, dc_re, dc_im
     cdef double[8][2] wave
     cdef double[2] dc
+    cdef double[32][2] turn
     cdef int32_t[::1] lock, gate, quiet, frames
     cdef double[::1] amplitude
     cdef int64_t[::1] since, good, ended
@@ -81,13 +82,18 @@ cdef class DcsBank:
     def process(self, const float[:, ::1] y, ptrdiff_t at, int frames):
         """Take y[:, at : at + 8 · frames] at 1 kHz, at most FRAMES_PER_CALL frames; returns the number of events written."""
         cdef int r, f
+        cdef double angle
         self.found = 0
         if frames <= 0 or self.rows == 0:
             return 0
         with nogil:
+            for f in range(frames):
+                angle = TURN_OFF * 0.001 * FRAME * <double>(self.count + f)
+                angle = 2 * M_PI * (angle - floor(angle))
+                self.turn[f][0], self.turn[f][1] = cos(angle), sin(angle)
             for r in range(self.rows):
                 for f in range(frames):
-                    self._frame(r, self.count + f, &y[r, at + f * FRAME])
+                    self._frame(r, self.count + f, &y[r, at + f * FRAME], self.turn[f][0], self.turn[f][1])
             self.count += frames
         return self.found
 
@@ -122,10 +128,11 @@ cdef class DcsBank:
             return low
         return low + part * (self.sums[r, (whole + 1) % SUMS] - low)
 
-    cdef void _frame(self, int r, int64_t frame, const float* y) noexcept nogil:
+    cdef void _frame(self, int r, int64_t frame, const float* y, double c, double s) noexcept nogil:
+        """c, s: cosine and sine of the turn-off tone where the frame begins."""
         cdef int j, slot = <int>(frame % (2 * HALF)), p
         cdef int64_t first, last, g, k, at = frame * FRAME
-        cdef double total, t, angle, c, s, re = 0, im = 0, ones = 0, squares = 0
+        cdef double total, t, re = 0, im = 0, ones = 0, squares = 0
         cdef float v
         total = self.sums[r, at % SUMS]
         for j in range(FRAME):
@@ -135,9 +142,6 @@ cdef class DcsBank:
             squares += <double>y[j] * y[j]
             re += y[j] * self.wave[j][0]
             im -= y[j] * self.wave[j][1]
-        angle = TURN_OFF * 0.001 * <double>at
-        angle = 2 * M_PI * (angle - floor(angle))
-        c, s = cos(angle), sin(angle)
         self.tone_re[r, slot] = re * c + im * s
         self.tone_im[r, slot] = im * c - re * s
         # and what a constant 1 would give
