@@ -59,6 +59,11 @@ class _Row:
         total = part.sum()
         at = (np.arange(16) - 7.5) * 0.008
         off = float(16 * ((at * part).sum() * np.conj(total)).imag / (abs(total) ** 2 * 2 * np.pi * (at**2).sum()))
+        newest = part[4:]
+        since = (np.arange(12) - 5.5) * 0.008
+        turn = 12 * ((since * newest).sum() * np.conj(newest.sum())).imag / abs(newest.sum()) ** 2
+        if abs(turn / (2 * np.pi * (since**2).sum()) - off) > 1.2:
+            return None
         quarters = np.abs(part.reshape(4, 4).sum(axis=1))
         if abs(off) > self.tolerance[k] or (quarters < abs(total) / 8).any():
             return None
