@@ -22,6 +22,8 @@ cdef enum:
 
 cdef double BIT = 1000.0 / 134.4        # in samples at 1 kHz
 cdef double TURN_OFF = 134.4
+cdef double PURE = 0.5           # least share of the power that the turn-off tone holds in 128 ms …
+cdef double HALF_PURE = 0.4      # … and in each half
 cdef int64_t GONE = <int64_t>(0.25 * 134.4 * PHASES)        # 250 ms without the code, in steps of the clock
 
 FRAMES_PER_CALL = 32
@@ -258,9 +260,9 @@ cdef class DcsBank:
         self.amplitude[r] = size
 
     cdef void _turn_off(self, int r, int64_t frame) noexcept nogil:
-        """A pure 134.4 Hz in both halves of the last 128 ms, with a phase that stands still between them."""
+        """134.4 Hz holds most of the last 128 ms and of both halves, with a phase that stands still between them."""
         cdef int h, j, slot
-        cdef double re, im, total, square, power, size, turn, was = 0, cr, ci, ur, ui
+        cdef double re, im, total, square, power, size, turn, was = 0, cr, ci, ur, ui, all_re = 0, all_im = 0, all_power = 0
         if self.frames[r] < 2 * HALF:
             return
         for h in range(2):
@@ -277,11 +279,16 @@ cdef class DcsBank:
             cr, ci = re - total * ur, im - total * ui
             size = 2 * sqrt(cr * cr + ci * ci) / (HALF * FRAME)
             power = square / (HALF * FRAME) - total * total
-            if size < 0.4 * self.amplitude[r] or size > 2.5 * self.amplitude[r] or size * size < 1.4 * power:
+            if size < 0.4 * self.amplitude[r] or size > 2.5 * self.amplitude[r] or size * size < 2 * HALF_PURE * power:
                 return
+            all_re += cr
+            all_im += ci
+            all_power += 0.5 * power
             turn = atan2(ci, cr)
             if h == 0:
                 was = turn
+        if (all_re * all_re + all_im * all_im) / (HALF * FRAME * HALF * FRAME) < 2 * PURE * all_power:
+            return
         turn = was - turn
         turn -= 2 * M_PI * floor(turn / (2 * M_PI) + 0.5)
         # 0.44 rad between centres 64 ms apart is 1.1 Hz; 131.8 and 136.5 Hz lie 2.6 and 2.1 Hz away

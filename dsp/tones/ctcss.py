@@ -14,8 +14,8 @@ power is believed when all of these hold, twice running:
   cannot tell 67.0 from 69.3 Hz in 128 ms, the slope of the phase can (standard deviation 0.3 Hz at 12 dB SINAD and
   350 Hz deviation);
 - its four quarters have the same phase and none is missing, the two oldest sub-blocks fit it, and the newest three
-  quarters alone say the same frequency within 1.2 Hz: hiss from before the carrier would otherwise tilt the phase towards
-  a neighbour.
+  quarters alone say the same frequency within 1.2 Hz: hiss from before the carrier would otherwise tilt the phase
+  towards a neighbour.
 
 A tone that was found is followed with the last 64 ms: gone when for 128 ms its size is below half (or beyond 1.6
 times), its phase away by more than 1 rad, or it stands out by less than 6 dB. A turn of the phase by more than 70° in

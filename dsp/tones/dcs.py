@@ -19,9 +19,9 @@ soft bits the repeated word explains: 86 % over 32 bits (238 ms) or 78 % over 40
 white noise the share has a beta distribution; over 2400 words and 4 phases that is 0.004 false codes in an hour of 32
 channels without any carrier squelch before it.
 
-A code is gone when it has not been seen for 250 ms. The turn-off tone is 134.4 Hz with at least 70 % of the power in
-both halves of 128 ms and a frequency within 1.1 Hz: 131.8 and 136.5 Hz are not taken for it. `DCS_LOST` follows at
-once, and for 320 ms no other code is taken.
+A code is gone when it has not been seen for 250 ms. The turn-off tone is 134.4 Hz with at least half of the power of
+128 ms, 40 % in either half, and a frequency within 1.1 Hz: 131.8 and 136.5 Hz are not taken for it. `DCS_LOST` follows
+at once, and for 320 ms no other code is taken.
 """
 
 from collections.abc import Sequence

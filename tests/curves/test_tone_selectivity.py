@@ -46,15 +46,14 @@ def test_one_round() -> None:
 
 @pytest.mark.curve
 @pytest.mark.parametrize(
-    ("cn_db", "deviation_hz", "most_wrong", "most_missed", "most_late"),
-    # shares of all overs; a neighbour less often than 1e-4 is asked for at 12 dB SINAD
-    [(6.0, 350.0, 1e-4, 1e-3, 0.08), (9.0, 350.0, 1e-4, 1e-3, 0.01), (12.0, 250.0, 1e-4, 1e-3, 0.02)],
+    ("cn_db", "deviation_hz", "most_missed", "most_late"),
+    # shares of all overs
+    [(6.0, 350.0, 1e-3, 0.02), (9.0, 350.0, 1e-3, 0.001), (12.0, 250.0, 1e-3, 0.001)],
 )
-def test_wrong_missed_and_late(
-    cn_db: float, deviation_hz: float, most_wrong: float, most_missed: float, most_late: float
-) -> None:
-    overs, wrong, missed, late = trials(cn_db, deviation_hz, 400, 100)
+def test_wrong_missed_and_late(cn_db: float, deviation_hz: float, most_missed: float, most_late: float) -> None:
+    overs, wrong, missed, late = trials(cn_db, deviation_hz, 1200, 100)
     print(f"\nC/N {cn_db:4.1f} dB, {deviation_hz:.0f} Hz: {overs} overs, {wrong} wrong, {missed} missed, {late} late")
-    assert wrong <= most_wrong * overs
+    # asked for is a neighbour less often than 1e-4; one in 60,000 would be under 8e-5 with 95 % confidence, and none was seen
+    assert wrong <= 1
     assert missed <= most_missed * overs
     assert late <= most_late * overs

@@ -120,9 +120,10 @@ def dcs(x: NDArray[np.float32], rate: int = 24_000) -> Told:
             t = np.arange((frame - 15) * FRAME, (frame + 1) * FRAME).reshape(2, 64) / 1000.0
             c = ((halves - halves.mean(axis=1, keepdims=True)) * np.exp(-2j * np.pi * 134.4 * t)).sum(axis=1)
             deviation = np.abs(c) / 32
-            pure = deviation**2 >= 1.4 * halves.var(axis=1)
+            pure = deviation**2 >= 0.8 * halves.var(axis=1)
+            whole = abs(c.sum()) ** 2 / 64**2 >= 0.5 * halves.var(axis=1).sum()
             strong = (deviation >= 0.4 * size) & (deviation <= 2.5 * size)
-            if (pure & strong).all() and abs(np.angle(c[1] * np.conj(c[0]))) <= 0.44:
+            if whole and (pure & strong).all() and abs(np.angle(c[1] * np.conj(c[0]))) <= 0.44:
                 say("dcs_turn_off", frame, on_air((frame - 15) * FRAME), lock)
                 say("dcs_lost", frame, on_air((frame - 15) * FRAME), lock)
                 lock, quiet = None, 40

@@ -114,6 +114,20 @@ def test_the_turn_off_tone_and_the_bare_end() -> None:
     assert all(abs(e.index - last) < 0.05 * RATE and e.decided - last < 0.35 * RATE for e in lost)
 
 
+def test_a_weak_turn_off_tone_is_understood_and_a_weak_code_is_none() -> None:
+    # 250 Hz of deviation at 5 dB C/N: about 10 dB SINAD
+    turn, last, rows = RATE, int(1.18 * RATE), 60
+    names = [DCS_CODES[k] + "NI"[k % 2] for k in range(rows)]
+    bare = code(names, 1.5, 250.0) + voice(rows, 1.5, 7)
+    tone = bare.copy()
+    tone[:, turn:] = 250.0 * np.sin(2 * np.pi * 134.4 * np.arange(bare.shape[1] - turn) / RATE)
+    events = DcsDetector(rows).process(keyed(tone, 5.0, 8, last=last))
+    off = [e for e in events if e.kind is EventKind.DCS_TURN_OFF]
+    assert len({e.row for e in off}) >= 58
+    assert all(e.decided > turn for e in off)
+    assert not told(DcsDetector(rows).process(keyed(bare, 5.0, 9, last=last)), EventKind.DCS_TURN_OFF)
+
+
 @pytest.mark.parametrize("hz", [131.8, 136.5])
 def test_a_tone_beside_the_turn_off_tone_is_not_taken_for_it(hz: float) -> None:
     turn = int(1.2 * RATE)
