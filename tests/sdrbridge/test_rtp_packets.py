@@ -1,0 +1,104 @@
+"""RTP and RTCP bytes: known answers, round trips, rubbish; loss and jitter as a receiver counts them."""
+
+import contextlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sdrbridge.rtp import rtcp
+from sdrbridge.rtp.packet import RtpPacket, ahead, l16_decode, l16_encode, pcmu_decode, pcmu_encode
+from sdrbridge.rtp.rtcp import Reception, Report, ReportBlock, SenderInfo
+
+U16, U32 = st.integers(0, 65_535), st.integers(0, (1 << 32) - 1)
+
+
+def test_header_is_laid_out_as_the_standard_draws_it() -> None:
+    data = RtpPacket(0, 0x1234, 0x01020304, 0xA0B0C0D0, b"\xff" * 2, True).encode()
+    assert data == bytes.fromhex("80801234 01020304 a0b0c0d0 ffff")
+
+
+@given(st.integers(0, 127), U16, U32, U32, st.binary(max_size=400), st.booleans())
+def test_packet_round_trip(kind: int, sequence: int, timestamp: int, ssrc: int, payload: bytes, marker: bool) -> None:
+    packet = RtpPacket(kind, sequence, timestamp, ssrc, payload, marker)
+    assert RtpPacket.parse(packet.encode()) == packet
+
+
+def test_contributors_extension_and_padding_are_passed_over() -> None:
+    head = bytes.fromhex("b1000001 00000000 00000001")
+    data = head + b"CSRC" + bytes.fromhex("00670001 11223344") + b"voice" + b"\0\0\3"
+    assert RtpPacket.parse(data).payload == b"voice"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x80" * 11,
+        b"\x40" + bytes(11),
+        b"\x8f" + bytes(11),
+        b"\x90" + bytes(11),
+        b"\x90" + bytes(13) + b"\xff\xff",
+        b"\xa0" + bytes(10) + b"\x05",
+        b"\xa0" + bytes(12),
+        b"\x80" + bytes(1500),
+    ],
+)
+def test_bad_envelope_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError):
+        RtpPacket.parse(data)
+
+
+@given(st.binary(max_size=1600))
+def test_rubbish_never_raises_anything_else(data: bytes) -> None:
+    with contextlib.suppress(ValueError):
+        RtpPacket.parse(data)
+    with contextlib.suppress(ValueError):
+        rtcp.parse(data)
+    with contextlib.suppress(ValueError):
+        rtcp.parse(b"\x81\xc8" + data[: len(data) & ~3][2:])
+
+
+def test_ulaw_known_answers_and_every_code() -> None:
+    # G.711: 0xFF is +0, 0x80 the largest, 0x00 the most negative.
+    assert pcmu_decode(b"\xff\x80\x00\x7f").tolist() == pytest.approx([0, 32124 / 32768, -32124 / 32768, 0])
+    codes = bytes(c for c in range(256) if c != 0x7F)
+    assert pcmu_encode(pcmu_decode(codes)) == codes
+    assert pcmu_encode(np.array([2.0, -2.0, np.nan], np.float32)) == b"\x80\x00\xff"
+
+
+def test_l16_round_trip_and_clipping() -> None:
+    x = np.array([0, 0.5, -1.0, 2.0, np.nan], np.float32)
+    assert l16_encode(x) == bytes.fromhex("0000 4000 8000 7fff 0000")
+    assert l16_decode(l16_encode(x[:3]) + b"\1").tolist() == [0, 0.5, -1.0]
+
+
+@given(U32, st.integers(-(1 << 15) + 1, (1 << 15) - 1))
+def test_distance_round_the_wrap(start: int, by: int) -> None:
+    assert ahead((start + by) & 0xFFFF, start & 0xFFFF, 16) == by
+
+
+BLOCKS = st.builds(ReportBlock, U32, st.integers(0, 255), st.integers(-(1 << 23), (1 << 23) - 1), U32, U32, U32, U32)
+SENDERS = st.none() | st.builds(SenderInfo, st.integers(0, (1 << 64) - 1), U32, U32, U32)
+
+
+@given(st.builds(Report, U32, SENDERS, st.lists(BLOCKS, max_size=5).map(tuple)))
+def test_report_round_trip(report: Report) -> None:
+    bye = bytes.fromhex("81cb0001 00000001")
+    assert rtcp.parse(report.encode() + bye) == [report]
+
+
+def test_loss_and_jitter() -> None:
+    source = Reception(7, 65_530)
+    for number in range(100):
+        if number % 10 != 3:
+            late = 80 if number % 2 else 0
+            source.note((65_530 + number) & 0xFFFF, 160 * number, 160 * number + late)
+    assert (source.expected, source.received) == (100, 90)
+    report = source.report()
+    assert report.lost == 10 and report.fraction == 25 and report.highest == 65_629
+    assert 60 < report.jitter <= 80
+    assert source.report().fraction == 0
+    source.note(65_530, 0, 0)  # late and doubled packets do not move the highest
+    assert source.expected == 100
