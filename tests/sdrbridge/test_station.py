@@ -1,0 +1,87 @@
+"""Under overload the tuner in no patch rests, the patched one never; a worker that ends is a reason, and comes back."""
+
+import asyncio
+import socket
+from pathlib import Path
+
+from hw.clock import ManualClock
+from sdrbridge import config
+from sdrbridge.listeners import Folders
+from sdrbridge.shed import DOWN, UP
+from sdrbridge.station import Station
+from sdrbridge.supervisor import State
+from sdrbridge.tunerlink import TunerLink
+from sdrbridge.wire import Beat, Bye, Hello, pack
+
+TUNER = '[[tuner]]\nname = "{0}"\nsource = "file:{0}.cu8"\ncenter = "155.0M"\nrate = "48k"\n'
+CHANNEL = '[[channel]]\nname = "ch-{0}"\ntuner = "{0}"\noffset = "0k"\nmode = "nfm"\n'
+SITE = "".join(part.format(name) for name in ("main", "spare") for part in (TUNER, CHANNEL)) + (
+    '[[port]]\nname = "out"\nkind = "loopback"\n[[patch]]\nname = "p"\nports = ["ch-main", "out"]\n'
+)
+
+
+class Worker:
+    """The other end of a link, without a process."""
+
+    pid = 1
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection.dup()
+        self.killed = False
+
+    def poll(self) -> int | None:
+        return -9 if self.killed else None
+
+    def kill(self) -> None:
+        self.killed = True
+        self.connection.close()
+
+
+def test_overload_and_a_lost_receiver(tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text(SITE)
+    clock = ManualClock()
+    workers: dict[str, list[Worker]] = {"main": [], "spare": []}
+
+    def link(setup: object, remote: object) -> TunerLink:
+        made = TunerLink(setup, remote, lambda end: _begin(made, end))  # type: ignore[arg-type]
+        return made
+
+    def _begin(made: TunerLink, end: socket.socket) -> Worker:
+        workers[made.setup.tuner.name].append(Worker(end))
+        return workers[made.setup.tuner.name][-1]
+
+    station = Station(config.load(tmp_path / "site.toml"), Folders(tmp_path / "state"), clock, link=link)
+    asyncio.run(station.start())
+
+    def tick(times: int, late: bool = False) -> None:
+        for _ in range(times):
+            for name, link in station.links.items():
+                if link.supervisor.state in (State.STARTING, State.UP):
+                    workers[name][-1].connection.sendall(
+                        pack([Hello(name, "iq", 48_000, None), Beat(station.engine.now)])
+                    )
+            station.tick(late)
+            clock.advance(0.02)
+
+    try:
+        tick(60)
+        assert {name: s.state for name, s in station.engine.tuners.items()} == {"main": "up", "spare": "up"}
+        tick(4 * DOWN, late=True)
+        assert "recordings" in station.engine.degraded["load"]
+        tick(2)
+        assert [link.state().state for link in station.links.values()] == ["up", "down"]
+        assert workers["spare"][0].killed and not workers["main"][0].killed
+        tick(UP + 30)
+        assert station.links["spare"].state().state == "up" and len(workers["spare"]) == 2
+        workers["main"][0].connection.sendall(pack([Bye("the dongle was unplugged")]))
+        workers["main"][0].connection.close()
+        station.tick()
+        assert station.engine.degraded["tuner main"] == "the dongle was unplugged"
+        clock.advance(0.3)
+        tick(5)
+        assert len(workers["main"]) == 2 and "tuner main" not in station.engine.degraded
+    finally:
+        asyncio.run(station.stop())
+        for them in workers.values():
+            for worker in them:
+                worker.connection.close()
