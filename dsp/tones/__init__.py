@@ -1,1 +1,1 @@
-"""Signalling below the speech: CTCSS tones and DCS codes."""
+"""Signalling below the speech, CTCSS tones and DCS codes, and in it, DTMF digits."""
