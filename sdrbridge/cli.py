@@ -62,6 +62,13 @@ def _count(text: str) -> int:
     return value
 
 
+def _hours(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text} must lie between 0 and 10000")
+    return value
+
+
 def _duration(text: str) -> float:
     from sdrbridge.units import parse_duration
 
@@ -148,6 +155,13 @@ def make_parser() -> argparse.ArgumentParser:
     record.add_argument(
         "--label", action="append", default=[], metavar="TEXT", help="annotation over the whole recording"
     )
+
+    simulate = verb("simulate", "hours of a busy bridge with faults under a virtual clock, its invariants watched")
+    simulate.add_argument("--seed", type=int, default=1, metavar="N", help="which script (default: 1)")
+    simulate.add_argument("--hours", type=_hours, default=1.0, metavar="H", help="how long (default: 1)")
+    simulate.add_argument("--ports", type=_count, default=16, metavar="N", help="ports of the bridge (default: 16)")
+    simulate.add_argument("--script", type=Path, metavar="FILE", help="run these deeds, a JSON line each, instead")
+    simulate.add_argument("--twice", action="store_true", help="run it twice and compare every event")
 
     siggen = verb("siggen", "make a recording from a scene description, with the truth beside it")
     siggen.add_argument("scene", type=Path, metavar="SCENE", help="scene (TOML)")

@@ -25,7 +25,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from hw.errors import DeviceError
 from hw.keyer import Keyer, open_keyer
@@ -123,12 +123,31 @@ class Line:
         return LineState(keyed, "" if keyed == wanted else f"stays {'keyed' if keyed else 'unkeyed'}")
 
 
+class Held(Protocol):
+    """A line as the guard sees it; `Line` is one."""
+
+    @property
+    def spec(self) -> str: ...
+    @property
+    def state(self) -> LineState: ...
+    def set(self, keyed: bool) -> None: ...
+    def close(self) -> None: ...
+    def join(self, timeout_s: float) -> None: ...
+
+
+MakeLine = Callable[[str, str, Callable[[str], Keyer], Callable[[], None]], Held]
+"""Makes a line from name, spec, opener, and whom to tell of changes."""
+
+
 class Guard:
     """All lines, and what the daemon wants of them. opener: opens a keyer from its spec. Times are of a clock that
     never steps."""
 
-    def __init__(self, opener: Callable[[str], Keyer], changed: Callable[[], None] = lambda: None) -> None:
-        self.lines: dict[str, Line] = {}
+    def __init__(
+        self, opener: Callable[[str], Keyer], changed: Callable[[], None] = lambda: None, line: MakeLine = Line
+    ) -> None:
+        self.lines: dict[str, Held] = {}
+        self._line = line
         self.number = 0
         """Of the last message."""
         self._opener, self._changed = opener, changed
@@ -154,7 +173,7 @@ class Guard:
                 line.join(LAST_S)
         for name, spec in lines.items():
             if name not in self.lines:
-                self.lines[name] = Line(name, spec, self._opener, self._changed)
+                self.lines[name] = self._line(name, spec, self._opener, self._changed)
 
     def tick(self, now: float) -> bool:
         """Look at the clock: unkey everything if the daemon has fallen silent. Returns whether it has."""

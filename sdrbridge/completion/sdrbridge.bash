@@ -8,12 +8,13 @@
 _shtab_sdrbridge_patch_subparsers=(ls make break add drop mute unmute gain)
 _shtab_sdrbridge_port_subparsers=(ls show key level unkey mute unmute)
 _shtab_sdrbridge_journal_subparsers=(show export verify head key)
-_shtab_sdrbridge_subparsers=(replay run check record siggen serve-rtltcp status top patch port why delay events reload completion journal report devices doctor)
+_shtab_sdrbridge_subparsers=(replay run check record simulate siggen serve-rtltcp status top patch port why delay events reload completion journal report devices doctor)
 
 _shtab_sdrbridge_replay_option_strings=(-h --help --json --out --speed --expect --save-expect --jobs --threads --block --no-report)
 _shtab_sdrbridge_run_option_strings=(-h --help --json --state --socket)
 _shtab_sdrbridge_check_option_strings=(-h --help --json)
 _shtab_sdrbridge_record_option_strings=(-h --help --json --out --center --rate --gain --ppm --seconds --label)
+_shtab_sdrbridge_simulate_option_strings=(-h --help --json --seed --hours --ports --script --twice)
 _shtab_sdrbridge_siggen_option_strings=(-h --help --json --out)
 _shtab_sdrbridge_serve_rtltcp_option_strings=(-h --help --json --host --port --rate --format --loop --pace)
 _shtab_sdrbridge_status_option_strings=(-h --help --json --socket --wait)
@@ -87,7 +88,7 @@ _shtab_sdrbridge_why_pos_0_choices=(keyed silent refused)
 _shtab_sdrbridge_completion_pos_0_choices=(bash zsh ports patches)
 _shtab_sdrbridge_journal_export___format_choices=(jsonl csv)
 _shtab_sdrbridge_journal_pos_0_choices=(show export verify head key)
-_shtab_sdrbridge_pos_0_choices=(replay run check record siggen serve-rtltcp status top patch port why delay events reload completion journal report devices doctor)
+_shtab_sdrbridge_pos_0_choices=(replay run check record simulate siggen serve-rtltcp status top patch port why delay events reload completion journal report devices doctor)
 
 _shtab_sdrbridge_replay_pos_0_nargs=+
 _shtab_sdrbridge_replay__h_nargs=0
@@ -103,6 +104,10 @@ _shtab_sdrbridge_check___json_nargs=0
 _shtab_sdrbridge_record__h_nargs=0
 _shtab_sdrbridge_record___help_nargs=0
 _shtab_sdrbridge_record___json_nargs=0
+_shtab_sdrbridge_simulate__h_nargs=0
+_shtab_sdrbridge_simulate___help_nargs=0
+_shtab_sdrbridge_simulate___json_nargs=0
+_shtab_sdrbridge_simulate___twice_nargs=0
 _shtab_sdrbridge_siggen__h_nargs=0
 _shtab_sdrbridge_siggen___help_nargs=0
 _shtab_sdrbridge_siggen___json_nargs=0

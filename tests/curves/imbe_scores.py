@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-import blip25_vocoder as other  # type: ignore[import-not-found]
+import blip25_vocoder as other
 import numpy as np
 import soundfile
 from numpy.typing import NDArray

@@ -1,0 +1,157 @@
+"""Hours of a busy bridge under a virtual clock: the invariants hold, and a broken one is found and told shortly."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sdrbridge.floor import Decision, Floor
+from sdrbridge.guard import Guard
+from sdrbridge.journalwriter import JournalWriter
+from sdrbridge.line import Line, Voice
+from sdrbridge.matrix import Matrix
+from sdrbridge.simulation import script as scripts
+from sdrbridge.simulation.house import House, make_house
+from sdrbridge.simulation.script import Deed, Plan
+from sdrbridge.simulation.shrink import shrink
+from sdrbridge.simulation.watch import Broken
+from sdrbridge.simulation.world import Outcome, World
+from sdrbridge.transmission import Transmission
+from sdrbridge.verify import verify
+
+HOUSE = make_house(16)
+LIVELY = Plan(operator_s=20.0, fault_s=30.0, stuck=0.02, emergency=0.05, encrypted=0.1)
+
+
+def script_of(seed: int, hours: float, plan: Plan = LIVELY, house: House = HOUSE) -> list[Deed]:
+    return scripts.make(seed, hours, [s.name for s in house.stations], plan, house.roles)
+
+
+def run(seed: int, hours: float = 0.1, journal: Path | None = None, strides: bool = True) -> Outcome:
+    return World(HOUSE, journal, strides).run(script_of(seed, hours), hours)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_every_invariant_holds(seed: int, tmp_path: Path) -> None:
+    outcome = run(seed, 0.15, tmp_path)
+    assert outcome.restarts > 0 and outcome.tally.first_syllables > 50
+    report = verify(tmp_path)
+    assert report.ok, report.findings
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 106))
+def test_every_invariant_holds_for_hours(seed: int, tmp_path: Path) -> None:
+    run(seed, 3.0, tmp_path)
+    assert verify(tmp_path).ok
+
+
+def test_the_same_script_gives_the_same_events_in_strides_and_tick_by_tick() -> None:
+    digests = {run(7).digest, run(7).digest, run(7, strides=False).digest}
+    assert len(digests) == 1
+
+
+def test_another_seed_gives_another_run() -> None:
+    assert run(1, 0.02).digest != run(2, 0.02).digest
+
+
+def test_a_script_can_be_written_down_and_read_again() -> None:
+    script = script_of(5, 0.2)
+    assert [Deed.from_json(deed.to_json()) for deed in script] == script
+
+
+# A fault planted in each invariant is found.
+
+
+def planted(number: int, seeds: Sequence[int] = range(1, 9)) -> Broken:
+    for seed in seeds:
+        try:
+            run(seed, 0.1)
+        except Broken as broken:
+            assert broken.number == number, broken
+            return broken
+    raise AssertionError(f"nothing was found of the fault planted in invariant {number}")
+
+
+def test_planted_1_a_run_that_depends_on_what_was_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = itertools.count()
+    begin = Transmission.begin
+    monkeypatch.setattr(Transmission, "begin", lambda port, number, start: begin(port, next(count), start))
+    assert run(1).digest != run(1).digest
+
+
+def test_planted_2_the_head_of_an_over_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    launch = Matrix._launch
+    monkeypatch.setattr(Matrix, "_launch", lambda self, line, voice, start: launch(self, line, voice, start + 400))
+    assert "from its middle" in str(planted(2))
+
+
+def test_planted_3_who_is_dropped_hears_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Matrix, "_relink_voice", _as_before)
+    planted(3)
+
+
+def _as_before(self: Matrix, line: Line, voice: Voice) -> set[int]:
+    return {int(row) for group in line.groups for row in group.rows}
+
+
+def test_planted_3_a_guard_that_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Guard, "tick", lambda self, now: False)
+    assert "after the bridge is gone" in str(planted(3))
+
+
+def test_planted_4_a_loss_that_is_not_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    health = JournalWriter.health
+
+    def blind(self: JournalWriter) -> object:
+        found = health(self)
+        counters = {**found.counters, "lost": 0}
+        return type(found)(found.state, found.reason, counters)
+
+    monkeypatch.setattr(JournalWriter, "health", blind)
+    full = [Deed(8000, "disk", {"for_s": 1000.0})]
+    with pytest.raises(Broken, match="invariant 4") as found:
+        World(HOUSE, tmp_path).run(sorted([*script_of(1, 0.15), *full], key=lambda d: d.at), 0.15)
+    assert found.value.number == 4
+
+
+def test_planted_5_a_decision_without_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Floor.step
+
+    def mute(self: Floor, *about: object) -> list[Decision]:
+        return [replace(d, reason="") if d.blocked else d for d in step(self, *about)]  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Floor, "step", mute)
+    assert "without a reason" in str(planted(5))
+
+
+def test_planted_6_encrypted_speech_is_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    silence = Matrix._silence
+
+    def careless(self: Matrix, *about: object) -> str | None:
+        reason = silence(self, *about)  # type: ignore[arg-type]
+        return None if reason == "encrypted" else reason
+
+    monkeypatch.setattr(Matrix, "_silence", careless)
+    assert "encrypted" in str(planted(6))
+
+
+def test_what_breaks_is_told_in_few_deeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Guard, "tick", lambda self, now: False)
+
+    def breaks(deeds: Sequence[Deed]) -> Broken | None:
+        try:
+            World(HOUSE).run(deeds, (deeds[-1].at / 8000 + 5) / 3600 if deeds else 0.001)
+        except Broken as broken:
+            return broken
+        return None
+
+    script = script_of(1, 0.1)
+    broken = breaks(script)
+    assert broken is not None
+    shortest, found = shrink(script, broken, breaks)
+    assert found.number == 3
+    assert len(shortest) <= 3
+    assert {"kill", "hang"} & {deed.what for deed in shortest}
