@@ -440,10 +440,13 @@ class Matrix:
                 unkeyed = self._air.unkeyed_at[self._row[name]]
                 if unkeyed is not None and unkeyed + line.patch.rules.lockout > self._now:
                     times.append(unkeyed + line.patch.rules.lockout)
-        if "transmitting" in line.silenced.values():
-            # What was on the air before the unkeying comes in for a moment longer.
+        if any(self._is_late(over) for over, reason in line.silenced.items() if reason == "transmitting"):
             times.append(self._now + TICK_SAMPLES)
         return min(times, default=None)
+
+    def _is_late(self, over: str) -> bool:
+        """Whether what comes in of an over may still be from before its port was unkeyed; unkeying itself is told."""
+        return over in self._voices and self._air.since[self._voices[over].port] is None
 
     def _talker(self, line: Line, voice: Voice) -> Talker | None:
         """An over as a floor sees it; None where it may not be heard there."""
