@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -293,6 +293,8 @@ async def _body(request: Request) -> bytes:
                 body += chunk
                 if len(body) > LONGEST_BODY:
                     raise too_large
+    except ClientDisconnect:
+        raise _Complaint.bad("the connection ended within the body") from None
     except TimeoutError:
         raise _Complaint.bad(f"the body did not arrive within {BODY_S:g} s") from None
     return bytes(body)

@@ -50,16 +50,21 @@ class HttpConnection(H11Protocol):
         self._watch(True)
 
     def data_received(self, data: bytes) -> None:
-        try:
-            super().data_received(data)
-        except h11.LocalProtocolError:
-            # Nonsense after a request that is being answered: there is no way left to complain about it.
-            self.transport.abort()
+        super().data_received(data)
         self._watch(self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0]))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._watch(False)
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            super().send_400_response(msg)
+            return
+        # Nonsense after a request that is being answered: there is no way left to complain about it.
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
+        self.transport.abort()
 
     def _watch(self, waiting: bool) -> None:
         if self._timer is not None and not waiting:

@@ -7,11 +7,13 @@ streams there are, how long an answer is waited for. Nothing a client does or fa
 """
 
 import asyncio
+import logging
 import os
 import socket
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from uvicorn import Config
 from uvicorn.server import ServerState
@@ -33,6 +35,11 @@ LONGEST_HEAD = 16 * 1024
 
 GRACE_S = 2.0
 """Seconds that answers in progress have when the server stops."""
+
+RETRY_S = 1.0
+"""Seconds until connections are taken again after the machine had no room for one."""
+
+log = logging.getLogger(__name__)
 
 
 class ControlServer:
@@ -66,7 +73,7 @@ class ControlServer:
             timeout_keep_alive=10,
         )
         self._state = ServerState()
-        self._server: asyncio.Server | None = None
+        self._acceptor: Acceptor | None = None
         self._engine = operations.engine
 
     async def start(self) -> None:
@@ -76,17 +83,17 @@ class ControlServer:
         listening = _bind(self.path)
         self.hub.attach(loop)
         self._engine.add_sink(self.hub)
-        self._server = await loop.create_unix_server(
-            lambda: HttpConnection(config=self._config, server_state=self._state, app_state={}), sock=listening
+        self._acceptor = Acceptor(
+            listening, lambda: HttpConnection(config=self._config, server_state=self._state, app_state={})
         )
 
     async def stop(self) -> None:
         """Answer what has been asked, end the streams, and take the socket away. May be called twice."""
-        if self._server is None:
+        if self._acceptor is None:
             return
-        server, self._server = self._server, None
-        server.close()
+        acceptor, self._acceptor = self._acceptor, None
         self.path.unlink(missing_ok=True)
+        await acceptor.close()
         self._engine.remove_sink(self.hub)
         self.hub.close()
         for connection in list(self._state.connections):
@@ -104,6 +111,50 @@ class ControlServer:
     def connections(self) -> int:
         """Connections that are open."""
         return len(self._state.connections)
+
+
+class Acceptor:
+    """Takes connections from a listening socket, and loses none that it took.
+
+    asyncio's own server, when it is closed between taking a connection and making its transport, leaves that one open
+    for ever. Listens at once; in the running event loop only.
+    """
+
+    def __init__(self, listening: socket.socket, protocol: Callable[[], asyncio.BaseProtocol]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._listening = listening
+        self._protocol = protocol
+        self._connecting: set[asyncio.Task[Any]] = set()
+        self._retry: asyncio.TimerHandle | None = None
+        listening.listen(MOST_CONNECTIONS)
+        self._watch()
+
+    async def close(self) -> None:
+        """Take no more; return when each one taken is known to its protocol."""
+        if self._retry is not None:
+            self._retry.cancel()
+        self._loop.remove_reader(self._listening)
+        self._listening.close()
+        await asyncio.gather(*self._connecting, return_exceptions=True)
+
+    def _watch(self) -> None:
+        self._retry = None
+        self._loop.add_reader(self._listening, self._take)
+
+    def _take(self) -> None:
+        try:
+            connected, _ = self._listening.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as problem:
+            log.warning("control socket: a connection cannot be taken: %s", problem.strerror or problem)
+            self._loop.remove_reader(self._listening)
+            self._retry = self._loop.call_later(RETRY_S, self._watch)
+            return
+        connected.setblocking(False)
+        task = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, connected))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
 
 
 def _bind(path: Path) -> socket.socket:

@@ -40,4 +40,5 @@ def test_speech_goes_through_a_card_and_comes_back(tmp_path: Path) -> None:
     assert 1.9 < result["heard_s"] < 3.6
     # Two elastic buffers of 100 ms; what PulseAudio holds beside what it says is up to it.
     assert 0.0 < result["late_s"] < 1.0
-    assert counters["tx_opened"] == counters["rx_opened"] == 1
+    # A card that did not call for a second is opened anew.
+    assert not whole or counters["tx_opened"] == counters["rx_opened"] == 1

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import errno
+import gc
 import http.client
 import json
 import os
@@ -17,7 +19,7 @@ from websockets.sync.client import unix_connect
 
 from sdrbridge.control.identity import of_this_process
 from sdrbridge.control.openapi import FILE, text
-from sdrbridge.control.server import ControlServer
+from sdrbridge.control.server import Acceptor, ControlServer
 from sdrbridge.control.stream import MOST_LISTENERS
 from sdrbridge.errors import ConfigError, ControlError
 from tests.support.control import BOUND_S, Incident, serving
@@ -261,6 +263,62 @@ def test_a_socket_left_behind_is_taken_over_and_a_living_one_is_not(incident: In
 def test_a_path_too_long_for_a_socket_is_refused(incident: Incident, tmp_path: Path) -> None:
     with pytest.raises(ControlError, match="at most 107"):
         asyncio.run(ControlServer(incident.operations, tmp_path / ("x" * 120)).start())
+
+
+def test_stopping_closes_what_has_only_just_connected(incident: Incident, tmp_path: Path) -> None:
+    for number in range(20):
+        path = tmp_path / f"{number}.sock"
+        peers = [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(5)]
+        with serving(incident, path) as server:
+            for peer in peers:
+                peer.connect(str(path))
+        assert server.connections == 0
+        for peer in peers:
+            peer.settimeout(BOUND_S)
+            with contextlib.suppress(ConnectionResetError):
+                assert peer.recv(1) == b""
+            peer.close()
+    gc.collect()  # a transport left open would complain now
+
+
+class CrowdedSocket(socket.socket):
+    """A listening socket of a process that has no file descriptor left, once."""
+
+    refused = 0
+
+    def accept(self) -> Any:
+        if self.refused == 0:
+            self.refused = 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().accept()
+
+
+def test_a_machine_without_room_takes_the_connection_later(
+    path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdrbridge.control.server.RETRY_S", 0.0)
+
+    async def knock() -> bytes:
+        with CrowdedSocket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+            listening.bind(str(path))
+            listening.setblocking(False)
+
+            class Greeting(asyncio.Protocol):
+                def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                    assert isinstance(transport, asyncio.Transport)
+                    transport.write(b"in")
+                    transport.close()
+
+            acceptor = Acceptor(listening, Greeting)
+            reader, writer = await asyncio.open_unix_connection(str(path))
+            heard = await asyncio.wait_for(reader.read(), BOUND_S)
+            writer.close()
+            await writer.wait_closed()
+            await acceptor.close()
+            return heard
+
+    assert asyncio.run(knock()) == b"in"
+    assert "Too many open files" in caplog.text
 
 
 def test_stopping_ends_streams(incident: Incident, path: Path) -> None:
