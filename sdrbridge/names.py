@@ -26,9 +26,8 @@ def find(name: str, known: Iterable[str], what: str, site: str) -> str:
     if close:
         hint = "; did you mean " + " or ".join(f'"{n}"' for n in close[:2]) + "?"
     else:
-        plural = "patches" if what == "patch" else f"{what}s"
         listed = ", ".join(f'"{n}"' for n in names[:8]) + (", …" if len(names) > 8 else "")
-        hint = f"; {plural} are {listed or 'none'}"
+        hint = f"; there {'is' if len(names) < 2 else 'are'} {listed or 'none'}"
     raise NotFound(f'there is no {what} "{short}"{hint}', close)
 
 

@@ -135,7 +135,7 @@ MISTAKES: dict[str, tuple[Callable[[Incident], object], type[Exception], str]] =
     "port of nowhere": (
         lambda i: i.operations.port_ls(types.PortList(name="zzz"), ALICE),
         NotFound,
-        'ports are "VTAC11", "UTAC41", "dispatch", "truck", "printer"',
+        'there are "VTAC11", "UTAC41", "dispatch", "truck", "printer"',
     ),
     "patch nearly right": (
         lambda i: i.operations.patch_drop(types.PatchDrop(patch="comand", port="VTAC11"), ALICE),
