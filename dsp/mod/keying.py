@@ -5,11 +5,13 @@
      ╭───────────────┬────────────╮
     ─╯   speech      │  tail      ╰─     raised-cosine edges inside key … end
 
+Keyed again in the tail, the carrier stays on: the tail is cut, and the next over begins without a rise.
+
 Times are sample indices of the speech (8 kHz), on the air. Everything is a function of the absolute index, so nothing
 here depends on how the stream is cut.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +21,16 @@ from dsp.errors import RangeError
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """One over in output samples: first sample with carrier, release of the key, first sample without carrier."""
+    """One over in output samples: first sample with carrier, release of the key, first sample without carrier.
+
+    rises, falls: whether the carrier comes up and goes down with it, or is handed on from or to the over beside it.
+    """
 
     key: int
     unkey: int | None = None
     end: int | None = None
+    rises: bool = True
+    falls: bool = True
 
 
 class Keying:
@@ -56,18 +63,26 @@ class Keying:
         return bool(self._overs) and self._overs[-1].unkey is None
 
     def key(self, index: int) -> None:
-        """Carrier on from speech sample `index`. Raises `RangeError` if that is past, or an over is still on."""
+        """Carrier on from speech sample `index`, or from the end of a fall it would meet.
+
+        Raises `RangeError` if that is past, or an over is still on.
+        """
         at = index * self._factor
         last = self._overs[-1] if self._overs else None
-        if last and last.end is None:
+        if last and last.unkey is None:
             raise RangeError(f"key at {index}: the over keyed at {last.key // self._factor} has not been unkeyed")
-        if last and last.end is not None and at < last.end:
-            raise RangeError(
-                f"key at {index}: the carrier of the over before is on until {-(-last.end // self._factor)}"
-            )
+        if last and last.unkey is not None and at < last.unkey:
+            raise RangeError(f"key at {index}: the over before is keyed until {-(-last.unkey // self._factor)}")
         if at < self._done:
             raise RangeError(f"key at {index}: samples up to {self._done // self._factor} have been sent")
-        self._overs.append(Over(at))
+        handed_on = False
+        if last and last.end is not None and at < last.end:
+            handed_on = at < last.end - self._rise
+            if handed_on:
+                self._overs[-1] = replace(last, end=at, falls=False)
+            else:
+                at = last.end
+        self._overs.append(Over(at, rises=not handed_on))
 
     def unkey(self, index: int) -> None:
         """Key up from speech sample `index` on; the carrier ends after the tail. Overs not begun by then are dropped.
@@ -77,11 +92,13 @@ class Keying:
         """
         at = max(index * self._factor, self._done)
         self._overs = [o for o in self._overs if o.key < at]
-        if not self._overs or (self._overs[-1].unkey is not None and self._overs[-1].unkey <= at):
+        if not self._overs:
             return
-        key = self._overs[-1].key
+        last = self._overs[-1]
+        if last.unkey is not None:
+            at = min(at, last.unkey)
         # An over released at once still has room for both edges.
-        self._overs[-1] = Over(key, at, max(at + self._tail, key + 2 * self._rise))
+        self._overs[-1] = replace(last, unkey=at, end=max(at + self._tail, last.key + 2 * self._rise), falls=True)
 
     def overs(self, start: int, stop: int) -> list[Over]:
         """Overs with carrier anywhere in start … stop, in order. Samples before `start` are sent from now on."""
@@ -93,8 +110,10 @@ class Keying:
 
     def envelope(self, over: Over, index: NDArray[np.int64]) -> NDArray[np.float64]:
         """Amplitude 0 … 1 of one over at the given output samples."""
-        inside = index - over.key + 1
+        ramp = self._ramp(index - over.key + 1, over.rises)
         if over.end is not None:
-            inside = np.minimum(inside, over.end - index)
-        ramp = np.clip(inside / (self._rise + 1), 0.0, 1.0)
+            ramp = np.minimum(ramp, self._ramp(over.end - index, over.falls))
         return np.asarray(0.5 - 0.5 * np.cos(np.pi * ramp))
+
+    def _ramp(self, inside: NDArray[np.int64], soft: bool) -> NDArray[np.float64]:
+        return np.clip(inside / (self._rise + 1) if soft else inside, 0.0, 1.0)

@@ -177,6 +177,39 @@ def test_the_earliest_release_counts_and_drops_what_was_to_come() -> None:
     assert not modulator.process(AudioBlock(np.zeros(6_000, np.float32), AUDIO_RATE, 6_000)).samples.any()
 
 
+@pytest.mark.parametrize("ahead", [True, False])
+def test_keyed_again_in_the_tail_the_carrier_stays_on_and_the_tone_begins_anew(ahead: bool) -> None:
+    modulator = FmModulator(24_000, 2_500, tone=Ctcss(100.0, burst_deg=180.0, tail_s=0.2))
+    edges = [(0, modulator.key), (4_000, modulator.unkey), (4_800, modulator.key), (8_000, modulator.unkey)]
+    if ahead:
+        for index, act in edges:
+            act(index)
+        with pytest.raises(RangeError, match="keyed until 8000"):
+            modulator.key(7_000)
+    parts = []
+    for at in range(0, 12_000, 160):
+        while not ahead and edges and edges[0][0] <= at:
+            edges[0][1](edges.pop(0)[0])
+        parts.append(modulator.process(AudioBlock(np.zeros(160, np.float32), AUDIO_RATE, at)).samples)
+    x = np.concatenate(parts).astype(np.complex128)
+    on = np.abs(x)
+    assert np.allclose(on[100 : 3 * 9_600 - 100], 1, atol=1e-6)
+    assert not on[3 * 9_600 :].any()
+    deviation = np.angle(x[1:] * x[:-1].conj()) * 24_000 / (2 * np.pi)
+    period = 240
+    keyed, tail, again = (deviation[at : at + period] for at in (3 * 3_600, 3 * 4_400, 3 * 5_600))
+    assert np.corrcoef(keyed, tail)[0, 1] < -0.99
+    assert np.corrcoef(keyed, again)[0, 1] > 0.99
+    # Taken back, the second over leaves the first its tail and its fall.
+    modulator.reset()
+    modulator.key(0)
+    modulator.unkey(4_000)
+    modulator.key(4_800)
+    modulator.unkey(4_500)
+    audio = AudioBlock(np.zeros(9_000, np.float32), AUDIO_RATE, 0)
+    assert np.flatnonzero(modulator.process(audio).samples)[-1] == 3 * 5_600 - 1
+
+
 @pytest.mark.parametrize(("rate", "width"), [(24_000, 2_500), (48_000, 2_500), (48_000, 5_000), (240_000, 5_000)])
 def test_deviation_of_a_kilohertz_and_the_limit(rate: int, width: int) -> None:
     soft = deviation(modulate(FmModulator(rate, width), tone(1_000, 0.6)))
