@@ -20,6 +20,7 @@ What happens depends on the order of the samples pushed and pulled only, not on 
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,24 +118,35 @@ class ElasticStatistics:
         return self.starved + self.jumps
 
 
+@lru_cache(maxsize=16)
+def _filters(rate_in: int, rate_out: int, reach: int) -> NDArray[np.float32]:
+    """The filter at each phase, (phases + 1, 2·reach) float32, for all buffers of these rates."""
+    lower = min(rate_in, rate_out)
+    rows = max(16, _PHASES * lower // rate_in)
+    at = np.arange(1 - reach, reach + 1)[None, :] - np.arange(rows + 1)[:, None] / rows
+    inside = np.sqrt(np.clip(1 - (at / reach) ** 2, 0, None))
+    beta = kaiser_beta(ATTENUATION_DB)
+    taps = np.sinc(lower / rate_in * at) * np.i0(beta * inside) / np.i0(beta)
+    taps[np.abs(taps) < 1e-12] = 0.0  # on a sample the others have no part at all
+    table: NDArray[np.float32] = (taps / taps.sum(axis=1, keepdims=True)).astype(np.float32)
+    table.setflags(write=False)
+    return table
+
+
 class Stretch:
     """Rate conversion whose pace can be set while it runs: the part of `Elastic` without a will of its own.
+
+    capacity: input samples that may be held. reach_s: half the length of the filter.
 
     Samples are numbered from 0 as they are pushed; `position` is the place of the next output among them.
     """
 
-    def __init__(self, rate_in: int, rate_out: int, capacity: int) -> None:
+    def __init__(self, rate_in: int, rate_out: int, capacity: int, reach_s: float = REACH_S) -> None:
         if not (4_000 <= rate_in <= 400_000 and 4_000 <= rate_out <= 400_000):
             raise RateError(f"cannot convert {rate_in} to {rate_out} S/s; both must lie between 4000 and 400000")
         self.rate_in, self.rate_out = rate_in, rate_out
-        lower = min(rate_in, rate_out)
-        self.reach = -(-round(REACH_S * rate_in) // 4) * 4
-        rows = max(16, _PHASES * lower // rate_in)
-        at = np.arange(1 - self.reach, self.reach + 1)[None, :] - np.arange(rows + 1)[:, None] / rows
-        inside = np.sqrt(np.clip(1 - (at / self.reach) ** 2, 0, None))
-        beta = kaiser_beta(ATTENUATION_DB)
-        taps = np.sinc(lower / rate_in * at) * np.i0(beta * inside) / np.i0(beta)
-        self._table = (taps / taps.sum(axis=1, keepdims=True)).astype(np.float32)
+        self.reach = -(-round(reach_s * rate_in) // 4) * 4
+        self._table = _filters(rate_in, rate_out, self.reach)
         self._room = capacity + 2 * self.reach + 8
         self._ratio = rate_in / rate_out
         self.reset()

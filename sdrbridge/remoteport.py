@@ -3,9 +3,9 @@
     worker ─Begin · Audio · Known · End · Told─▶ RemoteTuner.take ─▶ RemotePort (an RxPort) ─▶ Matrix
 
 A tuner counts its own samples, since its own start. Each over gets a place in bridge time when it begins: the tuner's
-newest sample is put to the present, as the least delayed beat of the last seconds shows it. Inside an over nothing is
-moved, so its speech stays whole; what the two clocks drift apart while it lasts is taken up by the playout's reserve
-and the speaker's pauses, and the next over is placed anew.
+newest sample is put to the present, as the least delayed beat of the last seconds shows it. Inside an over its speech
+is played as much faster or slower as the two clocks are apart (`tunerclock`), so an over of hours neither runs dry nor
+falls behind; the next one is placed anew.
 
 Overs get their number here, because a worker that was started again begins to count at one.
 """
@@ -18,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp.blocks import AUDIO_RATE
+from dsp.elastic import Stretch
 from sdrbridge.bank import Stage
 from sdrbridge.ports.live import Direction
 from sdrbridge.transmission import Facts, Transmission
+from sdrbridge.tunerclock import TunerClock
 from sdrbridge.wire import Audio, Beat, Begin, End, Hello, Known, Message, Told
 
 KEPT = 1 << 15
@@ -35,11 +37,26 @@ _TIMES = ("t_s", "at_s", "start_s", "end_s")
 Event = dict[str, object]
 
 
-class RemotePort:
-    """One channel. on_over: told of each over when it begins."""
+REACH_S = 0.001
+"""Half the length of the filter by which speech is played faster or slower. It passes speech, and only that."""
 
-    def __init__(self, name: str, on_over: Callable[[Transmission], None] | None = None) -> None:
+_PIECE = 4096
+"""Samples that go through that filter at a time."""
+
+
+class RemotePort:
+    """One channel. clock: its tuner's. on_over: told of each over when it begins."""
+
+    def __init__(
+        self, name: str, clock: TunerClock | None = None, on_over: Callable[[Transmission], None] | None = None
+    ) -> None:
         self.name = name
+        self._clock = clock or TunerClock()
+        self._stretch = Stretch(AUDIO_RATE, AUDIO_RATE, _PIECE, REACH_S)
+        self._came = 0
+        """Index of the sample after the last one that came, as it came."""
+        self._origin = 0
+        """The same of the filter's first sample."""
         self._over: Transmission | None = None
         self._ended: Transmission | None = None
         self._seen = False
@@ -61,7 +78,9 @@ class RemotePort:
 
     def stages(self, direction: Direction) -> Sequence[Stage]:
         """What it holds back on the way in; nothing goes out."""
-        return self.ledger if direction == "rx" else ()
+        if direction == "tx" or not self.ledger:
+            return ()
+        return (*self.ledger, Stage("clock correction", self._stretch.reach / AUDIO_RATE))
 
     def advance(self, now: int) -> None:
         """Nothing to take in: messages were taken before the matrix asks. What has ended is kept for this tick."""
@@ -92,7 +111,8 @@ class RemotePort:
         self.close()
         self.count += 1
         start = max(start, self._end)
-        self._end = start
+        self._end = self._came = self._origin = start
+        self._stretch.reset()
         over = self._over = Transmission.begin(self.name, self.count, start)
         over.facts = facts
         self._begun.append(over)
@@ -100,31 +120,55 @@ class RemotePort:
             self._on_over(over)
         return over
 
+    @property
+    def moved(self) -> int:
+        """Samples by which the over's speech lies later than it came, to stay with the bridge's clock."""
+        return round(self._end - self._origin - self._stretch.position)
+
     def hear(self, index: int, samples: NDArray[np.float32]) -> None:
         """Speech from `index` on. What is missing before it becomes silence; what was there already is left out."""
         if self._over is None:
             return
-        if index > self._end:
+        if index > self._came:
             self.gaps += 1
-            self._put(np.zeros(min(index - self._end, KEPT), np.float32), index)
-        self._put(samples[max(0, self._end - index) :], index + len(samples))
+            self._pass(index)
+        samples = samples[max(0, self._came - index) :]
+        self._take(samples)
+        self._came += len(samples)
 
-    def _put(self, samples: NDArray[np.float32], end: int) -> None:
-        if len(samples):
-            samples = samples[-KEPT:]
-            self._ring[np.arange(end - len(samples), end) & (KEPT - 1)] = samples
-        self._end = max(self._end, end)
+    def _pass(self, index: int) -> None:
+        """Silence until `index`."""
+        if index - self._came > KEPT:
+            self._end = index + self.moved
+            self._origin = index
+            self._ring[:] = 0.0
+            self._stretch.reset()
+        else:
+            self._take(np.zeros(index - self._came, np.float32))
+        self._came = index
+
+    def _take(self, samples: NDArray[np.float32]) -> None:
+        """Put speech behind what there is, at the pace of the bridge's clock."""
+        self._stretch.set_ppm(self._clock.ppm)
+        for at in range(0, len(samples), _PIECE):
+            self._stretch.push(samples[at : at + _PIECE])
+            made = np.empty(self._stretch.possible(), np.float32)
+            self._stretch.pull(made)
+            self._ring[np.arange(self._end, self._end + len(made)) & (KEPT - 1)] = made
+            self._end += len(made)
 
     def close(self, end: int | None = None, on_air_end: int | None = None) -> Transmission | None:
         """The over ends; at what has come, if nothing else is known. Returns the over, if there was one."""
-        over, self._over = self._over, None
+        over = self._over
         if over is None:
             return None
-        self._ended, self._seen = over, False
-        over.end = self._end if end is None else max(end, self._end)
-        over.on_air_end = over.end if on_air_end is None else max(on_air_end, over.start)
-        if over.end > self._end:
-            self._put(np.zeros(min(over.end - self._end, KEPT), np.float32), over.end)
+        if end is not None and end > self._came:
+            self._pass(end)
+        self._take(np.zeros(self._stretch.reach, np.float32))
+        quiet = 0 if end is None or on_air_end is None else end - on_air_end
+        self._over, self._ended, self._seen = None, over, False
+        over.end = self._end
+        over.on_air_end = max(over.end - quiet, over.start)
         return over
 
 
@@ -148,7 +192,8 @@ class RemoteTuner:
         on_over: Callable[[Transmission], None] | None = None,
     ) -> None:
         self.name = name
-        self.ports = {channel: RemotePort(channel, on_over) for channel in channels}
+        self.clock = TunerClock()
+        self.ports = {channel: RemotePort(channel, self.clock, on_over) for channel in channels}
         self.hello: Hello | None = None
         self.beat: Beat | None = None
         self.strangers = 0
@@ -163,14 +208,15 @@ class RemoteTuner:
         """What is added to tuner time to get bridge time, for an over that begins now."""
         return min(self._offsets, default=0)
 
-    def take(self, messages: Iterable[Message], now: int) -> None:
-        """Take what arrived before the tick of `now`."""
+    def take(self, messages: Iterable[Message], now: int, monotonic: float) -> None:
+        """Take what arrived before the tick of `now`, which came at `monotonic` by the machine's steady clock."""
         messages = list(messages)
         for message in messages:
             # First the time: it belongs to all that came with it.
             if isinstance(message, Beat):
                 self.beat = message
                 self._offsets.append(now - message.time)
+                self.clock.beat(message.time, now - (monotonic - message.sent_s) * AUDIO_RATE)
         for message in messages:
             if isinstance(message, Hello):
                 self.hello = message
@@ -211,7 +257,7 @@ class RemoteTuner:
     def _tell(self, event: Event) -> None:
         channel = str(event.get("channel", ""))
         placed = self._placed.get(channel)
-        offset = self.offset if placed is None else placed.offset
+        offset = self.offset if placed is None else placed.offset + self.ports[channel].moved
         moved = dict(event)
         for key in _TIMES:
             value = moved.get(key)
@@ -230,6 +276,7 @@ class RemoteTuner:
                 self._sink({**times, "end_s": (over.end or 0) / AUDIO_RATE, "reason": reason})
         self._placed.clear()
         self._offsets.clear()
+        self.clock.reset()
         self.hello = self.beat = None
 
 

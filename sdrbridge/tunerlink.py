@@ -137,7 +137,7 @@ class TunerLink:
             except WireError as problem:
                 self._obey(self._failed(monotonic, str(problem)), now, monotonic)
                 return
-            self.remote.take(messages, now)
+            self.remote.take(messages, now, monotonic)
             if self.remote.hello is not None:
                 self.description = self.remote.hello.description
             for message in messages:

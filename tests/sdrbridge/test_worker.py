@@ -8,6 +8,7 @@ import pytest
 from dsp.blocks import TICK_SAMPLES, IqBlock
 from hw.base import SourceInfo
 from sdrbridge import config
+from sdrbridge.bank import Stage
 from sdrbridge.bridge import make_line
 from sdrbridge.matrix import Event
 from sdrbridge.receiver import Receiver
@@ -16,6 +17,9 @@ from sdrbridge.transmission import Facts, Transmission
 from sdrbridge.wire import Audio, Beat, Begin, End, Hello, Message, Setup, Told, Unpacker, WireError
 from sdrbridge.worker import MOST_HELD, MOST_PACKETS, Outbox, TunerRun
 from tests.support.site import RATE, carrier, write_site
+
+HELD = 8
+"""Samples that the clock correction holds back."""
 
 INFO = SourceInfo("made", "iq", RATE, 155_000_000, None, None, "cf32_le")
 
@@ -75,7 +79,7 @@ def test_a_port_of_the_daemon_gets_it_in_bridge_time(tmp_path: Path) -> None:
     for number, at in enumerate(range(0, len(samples), size)):
         messages = run.take(IqBlock(samples[at : at + size], RATE, at))
         now = moved + number * TICK_SAMPLES
-        tuner.take([*messages, Beat(run.time)], now)
+        tuner.take([*messages, Beat(run.time)], now, 0.0)
         overs += port.begun()
         assert port.available() <= now
     (over,) = overs
@@ -93,7 +97,7 @@ def test_a_restarted_worker_goes_on_counting() -> None:
     tuner = RemoteTuner("t", ["A"], events.append)
     for now in (0, 16_000):
         told = Told({"t_s": 0.0, "event": "over.open", "channel": "A", "over": "A-0001"})
-        tuner.take([Begin("A", "A-0001", 0, Facts()), told, Audio("A", 0, bytes(640)), Beat(160)], now)
+        tuner.take([Begin("A", "A-0001", 0, Facts()), told, Audio("A", 0, bytes(640)), Beat(160)], now, 0.0)
         tuner.lost(now, "the worker was killed")
     overs = tuner.ports["A"].begun()
     assert [over.id for over in overs] == ["A-0001", "A-0002"]
@@ -108,17 +112,61 @@ def test_lost_speech_is_silence_of_the_same_length() -> None:
     over = port.begin(1000, Facts())
     port.hear(1000, np.ones(100, np.float32))
     port.hear(1300, np.ones(100, np.float32))
-    assert port.available() == 1400 and port.gaps == 1
+    assert port.available() == 1400 - HELD and port.gaps == 1
     assert list(port.read(1050, 300)) == [1.0] * 50 + [0.0] * 200 + [1.0] * 50
     port.hear(1350, np.full(100, 2.0, np.float32))
-    assert list(port.read(1390, 60)) == [1.0] * 10 + [2.0] * 50
+    assert list(port.read(1390, 50)) == [1.0] * 10 + [2.0] * 40
     assert port.close(1500) is over and over.end == 1500
-    assert not port.read(1450, 50).any()
+    assert list(port.read(1440, 60)) == [2.0] * 10 + [0.0] * 50
+
+
+def test_a_gap_longer_than_all_that_is_kept_costs_nothing() -> None:
+    port = RemotePort("A")
+    port.begin(0, Facts())
+    port.hear(0, np.ones(100, np.float32))
+    port.hear(10**12, np.ones(100, np.float32))
+    assert port.available() == 10**12 + 100 - HELD and port.moved == 0
+    assert not port.read(0, 100).any() and not port.read(10**12 - 100, 100).any()
+    assert list(port.read(10**12, 50)) == [1.0] * 50
+    over = port.close(2 * 10**12, 2 * 10**12 - 50)
+    assert over is not None and (over.end, over.on_air_end) == (2 * 10**12, 2 * 10**12 - 50)
+
+
+@pytest.mark.parametrize("ppm", [-300, -60, 100, 300])
+def test_an_over_of_minutes_stays_with_the_clock_of_the_bridge(ppm: int) -> None:
+    """Of a tuner whose crystal is off, with ticks and blocks that come when they like."""
+    rng = np.random.default_rng(ppm % 1000)
+    tuner = RemoteTuner("t", ["A"], lambda event: None)
+    port = tuner.ports["A"]
+    time, first, behind, sound = 0, 40_000 * 8, [], []
+    for tick in range(9000):
+        at = tick * 0.02 + float(rng.exponential(0.0005))
+        now = tick * TICK_SAMPLES
+        messages: list[Message] = []
+        while (sent := (time + 80) / (8000 * (1 + ppm * 1e-6)) + float(rng.exponential(0.0005))) < at:
+            if time == first:
+                messages.append(Begin("A", "A-0001", time, Facts()))
+            block = np.asarray(np.sin(2 * np.pi * 1000 * np.arange(time, time + 80) / 8000), np.float32)
+            if time >= first:
+                messages.append(Audio("A", time, block.tobytes()))
+            time += 80
+            messages.append(Beat(time, sent_s=sent))
+        tuner.take(messages, now, at)
+        if tick >= 6000 and tick % 50 == 0:
+            behind.append(now - port.available())
+            sound.append(port.read(port.available() - 8000, 8000))
+    assert tuner.clock.ppm == pytest.approx(ppm, abs=15)
+    # Half a block of unevenness, and what the two clocks' beat makes of it.
+    assert max(behind) - min(behind) <= 2 * 80 + TICK_SAMPLES // 10
+    hum = np.array(sound[-1])
+    at_hz = np.argmax(np.abs(np.fft.rfft(hum * np.hanning(8000), 1 << 20))) * 8000 / (1 << 20)
+    assert at_hz == pytest.approx(1000 * (1 + ppm * 1e-6), abs=0.02)
+    assert np.abs(np.diff(hum, 2)).max() < 0.62  # a sine of 1 kHz bends by 0.586 at most, and nothing is torn
 
 
 def test_messages_about_nothing_known_are_counted() -> None:
     tuner = RemoteTuner("t", ["A"], lambda event: None)
-    tuner.take([Audio("B", 0, bytes(640)), Audio("A", 0, bytes(640)), End("A", "A-0009", 1, 1, Facts())], 0)
+    tuner.take([Audio("B", 0, bytes(640)), Audio("A", 0, bytes(640)), End("A", "A-0009", 1, 1, Facts())], 0, 0.0)
     assert tuner.strangers == 3
     assert not tuner.ports["A"].begun()
 
@@ -166,8 +214,9 @@ def test_a_worker_says_what_its_stages_hold_back(tmp_path: Path) -> None:
     run = TunerRun(setup(tmp_path), INFO)
     tuner = RemoteTuner("t", ["A"], lambda event: None)
     assert tuner.ports["A"].stages("rx") == ()
-    tuner.take([Hello("made", "iq", RATE, 155_000_000, (), run.ledger())], 0)
+    tuner.take([Hello("made", "iq", RATE, 155_000_000, (), run.ledger())], 0, 0.0)
     declared = list(run.line.receiver.ledger(0))
-    assert list(tuner.ports["A"].stages("rx")) == declared
+    correction = Stage("clock correction", HELD / 8000)
+    assert list(tuner.ports["A"].stages("rx")) == [*declared, correction]
     assert "channelizer block" in [stage.name for stage in declared]
     assert tuner.ports["A"].stages("tx") == ()
