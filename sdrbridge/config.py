@@ -323,6 +323,7 @@ class _Reader:
                 f"{self.path}: there is no [[tuner]] and no [[port]]; a bridge needs something to hear"
             )
         self._check_names(site)
+        self._check_claims(site)
         self._check_patches(site)
         self._check_bands(site)
         if self.problems:
@@ -568,6 +569,17 @@ class _Reader:
                 for name in dict.fromkeys(names)
                 if names.count(name) > 1
             ]
+
+    def _check_claims(self, site: Site) -> None:
+        owners: dict[str, str] = {}
+        for port in site.ports:
+            for claim in KINDS[port.kind].claims(port.settings):
+                owner = owners.setdefault(claim, port.name)
+                if owner != port.name:
+                    self.problems.append(
+                        f'{self.path}: [[port]] "{port.name}": needs {claim}, which port "{owner}" has; '
+                        "each needs its own"
+                    )
 
     def _check_patches(self, site: Site) -> None:
         loop = find_loop({p.name: (p.ports, p.monitors) for p in site.patches})

@@ -135,6 +135,8 @@ class _Now:
         keyed = GaugeMetricFamily("sdrbridge_port_keyed", "Whether it is on the air", labels=["port"])
         level = GaugeMetricFamily("sdrbridge_port_level_dbfs", "Level of the over that comes in", labels=["port"])
         up = GaugeMetricFamily("sdrbridge_port_up", "Whether the port works", labels=["port"])
+        # Of what a kind of port counts some goes down again (a delay, a pace), so all of it is a gauge.
+        count = GaugeMetricFamily("sdrbridge_port_count", "What the port counts and measures", labels=["port", "what"])
         for name, port in engine.ports.items():
             over = talking.get(name)
             if port.rx is not None:
@@ -145,5 +147,8 @@ class _Now:
                 level.add_metric([name], over.facts.level_dbfs)
             live = engine.live.get(name)
             if live is not None:
-                up.add_metric([name], 0 if live.health().state == "down" else 1)
-        yield from (open_, keyed, level, up)
+                health = live.health()
+                up.add_metric([name], 0 if health.state == "down" else 1)
+                for counted, value in health.counters.items():
+                    count.add_metric([name, counted], value)
+        yield from (open_, keyed, level, up, count)

@@ -6,13 +6,14 @@ A kind reads its keys with the verbs of `sdrbridge.table.Table`, so that every p
 Only the standard library is imported here; `module` is imported when a port of that kind is opened.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hw.errors import DeviceError
 from hw.keyer import parse_keyer
 from hw.serialkeyer import parse_cor
+from sdrbridge.ports.rtpsettings import RTP_KEYS, read_rtp, rtp_claims
 from sdrbridge.table import Table
 
 
@@ -57,13 +58,15 @@ class PortKind:
     """One kind. about: for people. keys: that it adds. read: reads them; gets the table and the folder relative paths
     count from.
 
-    module: has `open_port`; None for the kinds that live in `sdrbridge.port`.
+    module: has `open_port`; None for the kinds that live in `sdrbridge.port`. claims: what of the machine a port with
+    these settings needs for itself, in words.
     """
 
     about: str
     keys: tuple[str, ...]
     read: Callable[[Table, Path], object]
     module: str | None = None
+    claims: Callable[[object], Sequence[str]] = lambda settings: ()
 
 
 def _nothing(table: Table, folder: Path) -> NoSettings:
@@ -126,6 +129,7 @@ def _valid(table: Table, key: str, text: str, parse: Callable[[str], object]) ->
 KINDS: dict[str, PortKind] = {
     "file": PortKind("a WAV file of what the port would have transmitted", ("path",), _file),
     "loopback": PortKind("memory, for tests and measurements", (), _nothing),
+    "rtp": PortKind("a peer on the network that speaks RTP", RTP_KEYS, read_rtp, "sdrbridge.ports.rtp", rtp_claims),
     "soundcard": PortKind(
         "a donor radio on a sound card",
         (
@@ -138,5 +142,5 @@ KINDS: dict[str, PortKind] = {
 }
 """By the word in the site file."""
 
-LATER_KINDS = ("rtp", "sip", "usrp", "modulator", "mumble", "iax", "reflector")
+LATER_KINDS = ("sip", "usrp", "modulator", "mumble", "iax", "reflector")
 """Kinds the site file knows but this version does not have."""

@@ -14,6 +14,8 @@ from hw.errors import SourceError
 from sdrbridge.config import PatchConfig, Site, SquelchConfig, TunerConfig, load
 from sdrbridge.errors import ConfigError
 from sdrbridge.ports.kinds import FileSettings
+from sdrbridge.ports.rtpsettings import RtpSettings
+from sdrbridge.rtp.address import Address
 
 GOOD = """
 [bridge]
@@ -167,6 +169,78 @@ def test_all_problems_are_reported_together(folder: Path) -> None:
 def test_a_broken_table_is_not_complained_of_twice(folder: Path) -> None:
     # The channel is refused; the patch that names it is not blamed for that.
     assert len(problems(folder, GOOD.replace('mode = "nfm"\nband', 'mode = "nmf"\nband'))) == 1
+
+
+RTP = """
+[[port]]
+name = "a"
+kind = "rtp"
+listen = "192.0.2.1:5004"
+peers = ["192.0.2.7:5004", "192.0.2.8"]
+[[port]]
+name = "b"
+kind = "rtp"
+listen = "[::1]:6000"
+peers = ["[::1]:7000"]
+codec = "l16"
+"""
+
+
+def test_ports_on_the_network(folder: Path) -> None:
+    a, b = read(folder, RTP).ports
+    assert a.settings == RtpSettings(
+        Address("192.0.2.1", 5004), (Address("192.0.2.7", 5004), Address("192.0.2.8", None))
+    )
+    assert isinstance(b.settings, RtpSettings) and b.settings.payload_type == 96
+    assert json.loads(json.dumps(read(folder, RTP).to_dict()))["ports"][0]["settings"]["listen"]["port"] == 5004
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('listen = "192.0.2.1:5004"\n', "", "listen is missing: address and port of this side"),
+        ('"192.0.2.1:5004"', '"0.0.0.0:5004"', "would listen on every network"),
+        ('"192.0.2.1:5004"', '"192.0.2.1"', 'lacks the port; e.g. "192.0.2.1:5004"'),
+        ('"192.0.2.1:5004"', '"239.1.1.1:5004"', "is a multicast address"),
+        ('"192.0.2.1:5004"', '"192.0.2.1:5005"', "RTP has even ports"),
+        ('"192.0.2.1:5004"', '"192.0.2.1:70000"', '"70000" is no port; they go from 1 to 65534'),
+        (
+            '"192.0.2.1:5004"',
+            '"localhost:5004"',
+            "names are not looked up, so that no name server is needed; write 127",
+        ),
+        ('"192.0.2.1:5004"', '"127.0.0.1:5004"', "cannot be reached from listen = 127.0.0.1:5004"),
+        ('"192.0.2.7:5004"', '"192.0.2.1:5004"', "it would hear itself"),
+        ('"192.0.2.7:5004"', '"[::2]:5004"', "is IPv6, and listen = 192.0.2.1:5004 is IPv4"),
+        ('"192.0.2.7:5004"', '"192.0.2.8"', "is listed twice"),
+        ('"192.0.2.7:5004"', '"[::2:5004"', "is written [ADDRESS]:PORT"),
+        ('"192.0.2.7:5004"', '"224.0.0.1:5004"', "is not the address of one machine"),
+        ('peers = ["192.0.2.7:5004", "192.0.2.8"]', "peers = []", "nobody would ever be heard"),
+        ('peers = ["192.0.2.7:5004", "192.0.2.8"]\n', "", "peers is missing"),
+        ('codec = "l16"', 'codec = "pcma"', "must be one of pcmu, l16"),
+        ('codec = "l16"', 'codec = "l16"\npayload_type = 0', "does not mean l16 at 8 kHz (RFC 3551); it is 96 to 127"),
+        ('codec = "l16"', "payload_type = 8", "does not mean pcmu at 8 kHz (RFC 3551); it is 0, or 96 to 127"),
+        ('codec = "l16"', "jitter_min_ms = 100\njitter_max_ms = 60", "is more than jitter_max_ms = 60"),
+        ('codec = "l16"', "jitter_max_ms = 300", "must lie between 20 and 160"),
+        ('codec = "l16"', "hang_ms = 10", "must lie between 60 and 5000"),
+        ('codec = "l16"', "vox_open = 1.0", 'that takes opened_by = "speech"'),
+        ('codec = "l16"', 'opened_by = "speach"', 'did you mean "speech"?'),
+        ('["[::1]:7000"]', '["::1"]\nsend = "always"', "no peer has a port, so nothing is ever sent"),
+        ('"[::1]:6000"', '"[::1]:7000"', "it would hear itself"),
+        ('codec = "l16"', 'path = "x"', "is a key of kind"),
+    ],
+)
+def test_what_is_said_of_a_mistake_about_the_network(folder: Path, old: str, new: str, said: str) -> None:
+    assert old in RTP
+    found = problems(folder, RTP.replace(old, new, 1))
+    assert any(said in line for line in found), found
+
+
+def test_two_ports_may_not_listen_in_one_place(folder: Path) -> None:
+    text = RTP.replace("[::1]:6000", "192.0.2.1:5004").replace("[::1]:7000", "192.0.2.9:5004")
+    found = problems(folder, text)
+    assert len(found) == 2
+    assert 'needs UDP port 192.0.2.1:5004, which port "a" has; each needs its own' in found[0]
 
 
 def test_a_nonstandard_tone_may_be_listed(folder: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sdrbridge.rtp import rtcp
 from sdrbridge.rtp.packet import RtpPacket, ahead, l16_decode, l16_encode, pcmu_decode, pcmu_encode
-from sdrbridge.rtp.rtcp import Reception, Report, ReportBlock, SenderInfo
+from sdrbridge.rtp.rtcp import Farewell, Reception, Report, ReportBlock, RtcpPacket, SenderInfo, SourceName
 
 U16, U32 = st.integers(0, 65_535), st.integers(0, (1 << 32) - 1)
 
@@ -83,10 +83,63 @@ BLOCKS = st.builds(ReportBlock, U32, st.integers(0, 255), st.integers(-(1 << 23)
 SENDERS = st.none() | st.builds(SenderInfo, st.integers(0, (1 << 64) - 1), U32, U32, U32)
 
 
-@given(st.builds(Report, U32, SENDERS, st.lists(BLOCKS, max_size=5).map(tuple)))
-def test_report_round_trip(report: Report) -> None:
-    bye = bytes.fromhex("81cb0001 00000001")
-    assert rtcp.parse(report.encode() + bye) == [report]
+REPORTS = st.builds(Report, U32, SENDERS, st.lists(BLOCKS, max_size=5).map(tuple))
+NAMES = st.builds(SourceName, U32, st.text(max_size=60).filter(lambda text: len(text.encode()) <= 255))
+FAREWELLS = st.builds(Farewell, st.lists(U32, max_size=31).map(tuple))
+
+
+@given(REPORTS, st.lists(NAMES | FAREWELLS | REPORTS, max_size=3))
+def test_compound_round_trip(report: Report, rest: list[RtcpPacket]) -> None:
+    app = bytes.fromhex("80cc0002 00000001 6e616d65")
+    data = report.encode() + b"".join(packet.encode() for packet in rest) + app
+    assert rtcp.parse(data) == [report, *rest]
+
+
+def test_names_and_farewells_are_laid_out_as_the_standard_draws_them() -> None:
+    # 6.5: the chunk ends with at least one zero and at a word.
+    assert SourceName(1, "a@b.c").encode() == bytes.fromhex("81ca0003 00000001 01056140 622e6300")
+    assert SourceName(1, "ab").encode() == bytes.fromhex("81ca0003 00000001 01026162 00000000")
+    assert Farewell((1, 2)).encode() == bytes.fromhex("82cb0002 00000001 00000002")
+    several = bytes.fromhex("80c90001 00000009 82ca0006 00000001 02014100 00000002 0601 4201 0141 0000 0000 0000")
+    assert rtcp.parse(several[:-4] + bytes(4)) == [Report(9), SourceName(2, "A")]
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        ("81cb0001 00000001", "begins with type 203"),
+        ("80c90001 00000001 82cb0001 00000001", "farewell of 2 sources"),
+        ("80c90001 00000001 81ca0002 00000001 01ff6162", "source description is cut off"),
+        ("80c90001 00000001 82ca0002 00000001 00000000", "are cut off"),
+        ("81c90001 00000001", "a report of 1 sources"),
+        ("80c90002 00000001", "cut off"),
+        ("80c9000100", "in words of 4"),
+    ],
+)
+def test_bad_compounds_are_refused(data: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        rtcp.parse(bytes.fromhex(data))
+
+
+def test_interval_is_that_of_the_standard() -> None:
+    # A.7: 5 s, half of it at first, times 0.5 … 1.5, divided by e − 1.5.
+    assert rtcp.interval_s(2, 1, True, 100, 500, False, 0.5) == pytest.approx(5 / 1.21828, rel=1e-5)
+    assert rtcp.interval_s(2, 1, True, 100, 500, True, 0.0) == pytest.approx(1.25 / 1.21828, rel=1e-5)
+    # 100 members of whom one sends: he has a quarter for himself, the others share the rest.
+    assert rtcp.interval_s(100, 1, True, 100, 20, False, 0.5) == pytest.approx(20 / 1.21828, rel=1e-5)
+    assert rtcp.interval_s(100, 1, False, 100, 20, False, 0.5) == pytest.approx(660 / 1.21828, rel=1e-5)
+
+
+def test_a_source_that_begins_anew_is_counted_anew() -> None:
+    source = Reception(7, 100)
+    for number in range(100, 200):
+        source.note(number, 160 * number, 160 * number)
+    source.note(40_000, 0, 0)  # one that is odd is passed over
+    source.note(200, 160 * 200, 160 * 200)
+    assert (source.received, source.lost) == (101, 0)
+    source.note(9, 0, 0)
+    source.note(10, 160, 160)
+    assert (source.received, source.expected, source.highest) == (1, 1, 10)
 
 
 def test_loss_and_jitter() -> None:
