@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hw import rtlsdr, soapy
+from hw import rtlsdr, soapydevice
 from hw.errors import DeviceError
 from hw.serialports import SerialPort, serial_ports
 
@@ -124,7 +124,7 @@ def _rtlsdrs(root: Path, load: Callable[[str], Any], notes: list[str]) -> list[R
 
 def _soapy(load: Callable[[str], Any], notes: list[str]) -> list[Radio]:
     try:
-        found = [dict(d) for d in soapy.driver(load).Device.enumerate()]
+        found = [dict(d) for d in soapydevice.driver(load).Device.enumerate()]
     except DeviceError as e:
         notes.append(str(e))
         return []

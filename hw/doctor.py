@@ -17,7 +17,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from hw import rtlsdr, soapy
+from hw import rtlsdr, soapydevice
 from hw.devices import PYAUDIO_REMEDY, usb_devices
 from hw.errors import DeviceError
 
@@ -265,7 +265,7 @@ def _dvb(machine: Machine, name: str) -> list[Check]:
 
 def _soapy(machine: Machine, name: str) -> list[Check]:
     try:
-        module = soapy.driver(machine.load)
+        module = soapydevice.driver(machine.load)
     except DeviceError as e:
         text, _, remedy = str(e).partition("; ")
         return [Check(name, Status.WARN, text, remedy + "; needed for receivers other than RTL-SDR only")]

@@ -5,11 +5,8 @@ long as the time stamps say, or the clock where the device gives none. Samples c
 SoapySDR's convention), or as CS16 if asked for, which halves the memory traffic of a wide band.
 """
 
-import importlib
 import logging
-import sys
 import threading
-from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -19,8 +16,9 @@ from dsp.convert import sample_type
 from dsp.errors import RangeError
 from hw.base import Source, SourceInfo, SourceStatistics
 from hw.clock import Clock, SystemClock
-from hw.errors import DeviceError, DeviceLost, DeviceNotFound, SourceError, Unsupported
+from hw.errors import DeviceLost, SourceError, Unsupported
 from hw.ring import RingStatistics, SampleRing
+from hw.soapydevice import SoapyDevice, driver
 from hw.spec import SourceRequest
 from hw.stream import RingReader
 
@@ -31,18 +29,6 @@ _TIMEOUT_US = 100_000
 _JOIN_S = 5.0
 # Time stamps that jump by more than this are a loss even if the driver reports none; less is jitter of the stamps.
 _JUMP_S = 0.01
-
-
-def driver(load: Callable[[str], Any] = importlib.import_module) -> Any:
-    """The SoapySDR module. Raises `Unsupported` saying what to install. load: imports a module by its name."""
-    try:
-        return load("SoapySDR")
-    except Exception as e:
-        raise Unsupported(
-            f"soapy: SoapySDR's Python module cannot be loaded ({type(e).__name__}: {e}); on Debian: apt install "
-            "python3-soapysdr soapysdr-module-all, and a virtual environment made by the distribution's own python3 "
-            f"with --system-site-packages (this is Python {sys.version_info.major}.{sys.version_info.minor})"
-        ) from e
 
 
 class SoapySource:
@@ -76,7 +62,6 @@ class SoapySource:
         self._name = f"soapy:{address}"
         self._kind = _kind(self._name, format)
         self._soapy = driver() if module is None else module
-        self._rx, self._channel = self._soapy.SOAPY_SDR_RX, channel
         self._rate = rate
         self._center_hz = center_hz
         self._clock: Clock = SystemClock() if clock is None else clock
@@ -84,14 +69,17 @@ class SoapySource:
         self._stop = threading.Event()
         self._closing = threading.Lock()
         self._overflows = 0
-        self._lost: DeviceLost | None = None
-        self._device = self._make(address)
-        self._stream: Any = None
         self._closed = False
+        self._device = SoapyDevice(self._name, address, self._soapy, self._soapy.SOAPY_SDR_RX, channel)
         try:
-            self._prepare(center_hz, gain_db, ppm, antenna)
+            self._hardware = self._device.prepare(rate, antenna)
+            self.set_ppm(ppm)
+            self.tune(center_hz)
+            self.set_gain(gain_db)
+            self._mtu = self._device.start(_FORMATS[self._kind.name])
+            self._device.activate()
         except Exception:
-            self._give_back()
+            self._device.give_back()
             raise
         self._ring = SampleRing(max(1, round(buffer_s * rate)), self._kind.size)
         self._reader = RingReader(self._ring, self._kind, rate, self._check_stall)
@@ -126,38 +114,16 @@ class SoapySource:
 
     def tune(self, center_hz: int) -> int:
         """Set the centre frequency; returns what the device made of it, in whole hertz."""
-        self._within("center", center_hz, "Hz", self._do(self._device.getFrequencyRange, self._rx, self._channel))
-        self._do(self._device.setFrequency, self._rx, self._channel, float(center_hz))
-        self._center_hz = round(self._do(self._device.getFrequency, self._rx, self._channel))
+        self._center_hz = self._device.tune(center_hz)
         return self._center_hz
 
     def set_gain(self, gain_db: float | None) -> float | None:
         """Set the overall gain; None for automatic. Returns what was set."""
-        rx, channel = self._rx, self._channel
-        automatic = self._do(self._device.hasGainMode, rx, channel)
-        if gain_db is None:
-            if not automatic:
-                limits = self._do(self._device.getGainRange, rx, channel)
-                raise Unsupported(
-                    f"{self._name}: has no automatic gain; "
-                    f"state gain in dB, {limits.minimum():g} to {limits.maximum():g}"
-                )
-            self._do(self._device.setGainMode, rx, channel, True)
-            return None
-        self._within("gain", gain_db, "dB", [self._do(self._device.getGainRange, rx, channel)])
-        if automatic:
-            self._do(self._device.setGainMode, rx, channel, False)
-        self._do(self._device.setGain, rx, channel, float(gain_db))
-        return float(self._do(self._device.getGain, rx, channel))
+        return self._device.set_gain(gain_db)
 
     def set_ppm(self, ppm: float) -> float:
         """Set the frequency correction; returns what was set."""
-        if not self._do(self._device.hasFrequencyCorrection, self._rx, self._channel):
-            if ppm:
-                raise Unsupported(f"{self._name}: ppm = {ppm} cannot be set on this device; leave ppm out")
-            return 0.0
-        self._do(self._device.setFrequencyCorrection, self._rx, self._channel, float(ppm))
-        return float(self._do(self._device.getFrequencyCorrection, self._rx, self._channel))
+        return self._device.set_ppm(ppm)
 
     def close(self) -> None:
         """Stop and give the device back. May be called twice, from any thread; never waits longer than some seconds."""
@@ -170,54 +136,7 @@ class SoapySource:
                 log.error("%s: the driver did not stop within %.0f s; the device stays open", self._name, _JOIN_S)
             elif not self._closed:
                 self._closed = True
-                self._give_back()
-
-    def _make(self, address: str) -> Any:
-        try:
-            return self._soapy.Device(address)
-        except Exception as e:
-            try:
-                found = [", ".join(f"{k}={v}" for k, v in dict(d).items()) for d in self._soapy.Device.enumerate()]
-            except Exception as unseen:
-                found = [f"cannot be listed ({unseen})"]
-            raise DeviceNotFound(
-                f"{self._name}: {e}; attached are: " + ("; ".join(found) or "none (is its SoapySDR module installed?)")
-            ) from e
-
-    def _prepare(self, center_hz: int, gain_db: float | None, ppm: float, antenna: str | None) -> None:
-        device, rx, channel = self._device, self._rx, self._channel
-        channels = self._do(device.getNumChannels, rx)
-        if not 0 <= channel < channels:
-            raise Unsupported(f"{self._name}: channel = {channel} is not there; the device has 0 to {channels - 1}")
-        self._hardware = f"{self._do(device.getDriverKey)} {self._do(device.getHardwareKey)}".strip()
-        if antenna is not None:
-            known = list(self._do(device.listAntennas, rx, channel))
-            if antenna not in known:
-                raise Unsupported(f"{self._name}: antenna = {antenna!r} is not there; known are {', '.join(known)}")
-            self._do(device.setAntenna, rx, channel, antenna)
-        self._within("rate", self._rate, "S/s", self._do(device.getSampleRateRange, rx, channel))
-        self._do(device.setSampleRate, rx, channel, float(self._rate))
-        got = self._do(device.getSampleRate, rx, channel)
-        if abs(got - self._rate) >= 1:
-            raise Unsupported(f"{self._name}: asked for {self._rate} S/s, the device makes {got:.1f}; use {round(got)}")
-        self.set_ppm(ppm)
-        self.tune(center_hz)
-        self.set_gain(gain_db)
-        self._stream = self._do(device.setupStream, rx, _FORMATS[self._kind.name], [channel])
-        self._mtu = max(1024, int(self._do(device.getStreamMTU, self._stream)))
-        result = self._do(device.activateStream, self._stream)
-        if result:
-            raise Unsupported(f"{self._name}: the stream does not start: {self._soapy.errToStr(result)}")
-
-    def _within(self, key: str, value: float, unit: str, ranges: Iterable[Any]) -> None:
-        limits = [(r.minimum(), r.maximum()) for r in ranges]
-        if limits and not any(low <= value <= high for low, high in limits):
-            nearest = min((edge for pair in limits for edge in pair), key=lambda edge: abs(edge - value))
-            listed = ", ".join(f"{low:.10g}" if low == high else f"{low:.10g}–{high:.10g}" for low, high in limits)
-            raise Unsupported(
-                f"{self._name}: {key} = {value} {unit} is not possible; the device has {listed}; "
-                f"nearest is {nearest:.10g}"
-            )
+                self._device.give_back()
 
     def _check_stall(self) -> None:
         silent = self._clock.monotonic() - self._last
@@ -225,10 +144,10 @@ class SoapySource:
             self._fail(f"nothing came for {silent:.1f} s; it hangs or was unplugged")
 
     def _fail(self, reason: str) -> None:
-        if self._lost is None:
-            self._lost = DeviceLost(f"{self._name}: {reason}")
-            log.error("%s", self._lost)
-        self._ring.fail(self._lost)
+        if self._device.lost is None:
+            self._device.lost = DeviceLost(f"{self._name}: {reason}")
+            log.error("%s", self._device.lost)
+        self._ring.fail(self._device.lost)
 
     def _run(self) -> None:
         try:
@@ -245,7 +164,7 @@ class SoapySource:
         overflowed = False
         due_ns: int | None = None  # time stamp that the next sample should have
         while not self._stop.is_set():
-            result = self._device.readStream(self._stream, [view], self._mtu, 0, _TIMEOUT_US)
+            result = self._device.device.readStream(self._device.stream, [view], self._mtu, 0, _TIMEOUT_US)
             count = result.ret
             if count in (soapy.SOAPY_SDR_OVERFLOW, soapy.SOAPY_SDR_CORRUPTION):
                 self._overflows += 1
@@ -271,27 +190,6 @@ class SoapySource:
             self._last = now
             self._ring.skip(lost)
             self._ring.write(buffer[: count * size])
-
-    def _do(self, action: Callable[..., Any], *arguments: Any) -> Any:
-        if self._lost is not None:
-            raise DeviceLost(str(self._lost))
-        try:
-            return action(*arguments)
-        except DeviceError:
-            raise
-        except Exception as e:
-            raise Unsupported(f"{self._name}: {getattr(action, '__name__', 'call')}: {e}") from e
-
-    def _give_back(self) -> None:
-        device = self._device
-        steps = [device.close]
-        if self._stream is not None:
-            steps = [lambda: device.deactivateStream(self._stream), lambda: device.closeStream(self._stream), *steps]
-        for step in steps:
-            try:
-                step()
-            except Exception as e:
-                log.warning("%s: closing: %s", self._name, e)
 
 
 def _kind(name: str, format: str) -> Any:

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from dsp.tones.tables import CTCSS_HZ, DCS_CODES
+from dsp.tones.tables import CTCSS_HZ
 from hw.errors import DeviceError
 from sdrbridge import handling, modes, signalling
 from sdrbridge.errors import ConfigError
@@ -446,7 +446,7 @@ class _Reader:
             ctcss = None
         dcs = s.text("dcs")
         if dcs is not None:
-            dcs = _dcs(s, dcs)
+            dcs = signalling.read_dcs(s, dcs)
         for key, value in (("ctcss_hz", ctcss), ("dcs", dcs)):
             if value is not None and mode not in (None, "nfm"):
                 s.problem(key, value, f"is heard on mode nfm only, not on {mode}")
@@ -652,18 +652,3 @@ def _name(t: Table) -> str | None:
         t.problem("name", name, wrong)
         return None
     return name
-
-
-def _dcs(s: Table, text: str) -> str | None:
-    code = text.upper().removeprefix("D")
-    digits, polarity = code[:3], code[3:]
-    if len(digits) != 3 or any(c not in "01234567" for c in digits):
-        s.problem("dcs", text, 'must be three octal digits and the polarity, e.g. "023N"')
-    elif digits not in DCS_CODES:
-        nearest = sorted(DCS_CODES, key=lambda c: abs(int(c, 8) - int(digits, 8)))[:2]
-        s.problem("dcs", text, f"is not a standard code; nearest are {' and '.join(sorted(nearest))}")
-    elif polarity not in ("N", "I"):
-        s.problem("dcs", text, f'lacks the polarity: "{digits}N" (normal) or "{digits}I" (inverted)')
-    else:
-        return code
-    return None

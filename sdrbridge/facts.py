@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from sdrbridge.config import Site
 from sdrbridge.patch import Patch
+from sdrbridge.ports.modulation import ModulatorSettings, P25Settings
 
 FACTS = ("talker", "talkgroup", "emergency", "encrypted", "signal")
 """All of them, in the order in which they are named."""
@@ -49,8 +50,20 @@ def abilities(site: Site) -> dict[str, Ability]:
     # What comes in over a link or a donor radio is known by what goes out the same way.
     for port in site.ports:
         shows = SHOWS.get(port.kind, frozenset())
-        found[port.name] = Ability(shows, shows)
+        if isinstance(port.settings, ModulatorSettings):
+            found[port.name] = Ability(shows=shows & _on_air(port.settings))
+        else:
+            found[port.name] = Ability(shows, shows)
     return found
+
+
+def _on_air(settings: ModulatorSettings) -> frozenset[str]:
+    """What a modulator shows as it is set up: a number of his own or a talkgroup of his own takes a table."""
+    signal = settings.signal
+    if not isinstance(signal, P25Settings):
+        return frozenset()
+    shown = {"talker": signal.source_ids.entries, "talkgroup": signal.talkgroups.entries, "emergency": signal.emergency}
+    return frozenset(fact for fact, given in shown.items() if given)
 
 
 def lost(talker: Ability, listener: Ability) -> tuple[str, ...]:

@@ -28,7 +28,9 @@ from sdrbridge.config import PortConfig, Site, TunerConfig
 from sdrbridge.errors import ReplayError
 from sdrbridge.eventlog import EventLog, PatchTally
 from sdrbridge.port import FilePort, Loopback
+from sdrbridge.ports.iqfile import IqFilePort
 from sdrbridge.ports.kinds import FileSettings
+from sdrbridge.ports.modulation import FileSink, ModulatorSettings
 from sdrbridge.receiveport import ReceivePort
 from sdrbridge.receiver import Receiver
 from sdrbridge.recorder import Recorder
@@ -47,6 +49,9 @@ WATERFALL_WINDOWS = 1500
 """Spectra that are taken for the picture of a whole recording."""
 
 Progress = Callable[[float, float | None, str], None]
+
+Sent = FilePort | IqFilePort | Loopback
+"""What a port would have transmitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,7 @@ def replay(site: Site, options: Options, progress: Progress, clock: Clock | None
         duration = _duration(infos.values())
         stack.callback(recorder.close)
         for port in transmit.values():
-            if isinstance(port, FilePort):
+            if not isinstance(port, Loopback):
                 stack.callback(port.close)
         _run(bridge, feeds, recorder, options, lambda now: progress(now / AUDIO_RATE, duration, ""), clock)
     spent = max(clock.monotonic() - started, 1e-9)
@@ -207,7 +212,7 @@ def _folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
         # What an earlier replay left would be taken for this one's.
-        for old in path.glob("*.wav"):
+        for old in [*path.glob("*.wav"), *path.glob("*.sigmf-*")]:
             old.unlink()
     except OSError as problem:
         raise ReplayError(
@@ -236,15 +241,19 @@ def _band(feed: _Feed) -> report.Band:
     )
 
 
-def _make_port(config: PortConfig, folder: Path) -> FilePort | Loopback:
-    if isinstance(config.settings, FileSettings):
-        return FilePort(config.name, config.settings.path or folder / f"{config.name}.wav")
+def _make_port(config: PortConfig, folder: Path) -> Sent:
+    """What stands for a port: its file, or memory for what has a device behind it; a replay never transmits."""
+    match config.settings:
+        case FileSettings(path):
+            return FilePort(config.name, path or folder / f"{config.name}.wav")
+        case ModulatorSettings(sink=FileSink(path)) as settings:
+            return IqFilePort(config.name, path or folder / f"{config.name}.sigmf-meta", settings)
     return Loopback(config.name)
 
 
 def _summary(
     bridge: Bridge,
-    transmit: Mapping[str, FilePort | Loopback],
+    transmit: Mapping[str, Sent],
     feeds: list[_Feed],
     overs: Sequence[Transmission],
     recorder: Recorder,
@@ -303,13 +312,15 @@ def _rounded(entry: dict[str, Any]) -> dict[str, Any]:
     return {key: round(value, 4) if isinstance(value, float) else value for key, value in entry.items()}
 
 
-def _port(name: str, port: FilePort | Loopback, overs: Sequence[Transmission], out: Path) -> dict[str, Any]:
+def _port(name: str, port: Sent, overs: Sequence[Transmission], out: Path) -> dict[str, Any]:
     keyed = [
         {"start_s": start / AUDIO_RATE, "end_s": end / AUDIO_RATE, "from": _heard_between(name, overs, start, end)}
         for start, end in port.keyed.intervals
     ]
-    audio = {"audio": _relative(port.path, out)} if isinstance(port, FilePort) else {}
-    return {"keyed_s": round(port.keyed.total_s, 4), "keyed": keyed, **audio}
+    made = {"keyed_s": round(port.keyed.total_s, 4), "keyed": keyed}
+    if not isinstance(port, Loopback):
+        made["audio" if isinstance(port, FilePort) else "iq"] = _relative(port.path, out)
+    return made
 
 
 def _heard_between(name: str, overs: Sequence[Transmission], start: int, end: int) -> list[str]:

@@ -9,7 +9,8 @@ A receiver cannot see where the word starts, so two codes whose words are rotati
 likewise one code inverted and another one not (023 inverted is 047).
 """
 
-from dsp.tones.tables import CTCSS_HZ
+from dsp.tones.tables import CTCSS_HZ, DCS_CODES
+from sdrbridge.table import Table
 
 _GENERATOR = 0b110001110101
 _WORD = (1 << 23) - 1
@@ -48,3 +49,19 @@ def dcs_equivalents(code: str) -> tuple[str, ...]:
         if plain ^ _WORD in rotations:
             found.append(f"{digits}I")
     return tuple(found)
+
+
+def read_dcs(s: Table, text: str) -> str | None:
+    """A code with its polarity as a site file says it, "023N"; None where it is not right, which is noted."""
+    code = text.upper().removeprefix("D")
+    digits, polarity = code[:3], code[3:]
+    if len(digits) != 3 or any(c not in "01234567" for c in digits):
+        s.problem("dcs", text, 'must be three octal digits and the polarity, e.g. "023N"')
+    elif digits not in DCS_CODES:
+        nearest = sorted(DCS_CODES, key=lambda c: abs(int(c, 8) - int(digits, 8)))[:2]
+        s.problem("dcs", text, f"is not a standard code; nearest are {' and '.join(sorted(nearest))}")
+    elif polarity not in ("N", "I"):
+        s.problem("dcs", text, f'lacks the polarity: "{digits}N" (normal) or "{digits}I" (inverted)')
+    else:
+        return code
+    return None

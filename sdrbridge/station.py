@@ -128,7 +128,7 @@ class Station:
         module = KINDS[config.kind].module
         if module is None:
             return open_memory(config, self.folders.ports)
-        context = PortContext(self.clock, self.guard.attach, self._tell, self.site.name)
+        context = PortContext(self.clock, self.guard.attach, self._tell, self.site.name, self.folders.ports)
         opened: LivePort = importlib.import_module(module).open_port(config, context)
         return opened
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from hw.errors import DeviceError
 from hw.keyer import parse_keyer
 from hw.serialkeyer import parse_cor
+from sdrbridge.ports import modulation
 from sdrbridge.ports.rtpsettings import RTP_KEYS, read_rtp, rtp_claims
 from sdrbridge.table import Table
 
@@ -139,8 +140,14 @@ KINDS: dict[str, PortKind] = {
         _soundcard,
         "sdrbridge.ports.soundcard",
     ),
+    "modulator": PortKind(
+        "a transmitter of its own: IQ to a file or an SDR",
+        modulation.KEYS,
+        modulation.read,
+        "sdrbridge.ports.modulator",
+    ),
 }
 """By the word in the site file."""
 
-LATER_KINDS = ("sip", "usrp", "modulator", "mumble", "iax", "reflector")
+LATER_KINDS = ("sip", "usrp", "mumble", "iax", "reflector")
 """Kinds the site file knows but this version does not have."""

@@ -13,6 +13,7 @@ which is the tick it arrived in less what `stages("rx")` declares.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -64,12 +65,14 @@ class PortContext:
 
     clock: the bridge's. keyer: makes the handle of a transmitter from the port's name and the spec of the line (see
     `hw.keyer`). sink: takes events; may be called from any thread. bridge_name: for what is told to the other side.
+    folder: where files go that the site file gives no path.
     """
 
     clock: Clock
     keyer: Callable[[str, str], KeyerHandle]
     sink: Callable[[Event], None]
     bridge_name: str
+    folder: Path = Path()
 
 
 class LivePort(Protocol):

@@ -167,9 +167,13 @@ class _Page:
 
     def _port_table(self) -> str:
         rows = [
-            [escape(name), f"{port['keyed_s']:.2f}", self._player(f"port:{escape(name)}", port["audio"])]
+            [
+                escape(name),
+                f"{port['keyed_s']:.2f}",
+                self._player(f"port:{escape(name)}", port["audio"]) if "audio" in port else escape(port["iq"]),
+            ]
             for name, port in self.ports.items()
-            if "audio" in port
+            if port.keys() & {"audio", "iq"}
         ]
         if not rows:
             return ""

@@ -1,22 +1,34 @@
 """A stand-in for SoapySDR's Python module: the constants and the objects of version 0.8, one device."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 CONSTANTS = {
+    "SOAPY_SDR_TX": 0,
     "SOAPY_SDR_RX": 1,
+    "SOAPY_SDR_END_BURST": 2,
     "SOAPY_SDR_HAS_TIME": 4,
     "SOAPY_SDR_TIMEOUT": -1,
     "SOAPY_SDR_STREAM_ERROR": -2,
     "SOAPY_SDR_CORRUPTION": -3,
     "SOAPY_SDR_OVERFLOW": -4,
     "SOAPY_SDR_NOT_SUPPORTED": -5,
+    "SOAPY_SDR_UNDERFLOW": -7,
 }
-ERRORS = {-1: "TIMEOUT", -2: "STREAM_ERROR", -3: "CORRUPTION", -4: "OVERFLOW", -5: "NOT_SUPPORTED"}
+ERRORS = {
+    -1: "TIMEOUT",
+    -2: "STREAM_ERROR",
+    -3: "CORRUPTION",
+    -4: "OVERFLOW",
+    -5: "NOT_SUPPORTED",
+    -7: "UNDERFLOW",
+}
 
 
 class StreamResult:
@@ -41,10 +53,36 @@ class Range:
         return 0.0
 
 
-class Radio:
-    """The device. feed: (samples, time in ns or None), an error number, an exception, or a callable, in order."""
+@dataclass
+class Burst:
+    """One carrier."""
 
-    def __init__(self, *, automatic: bool = True, correction: bool = True, makes: float | None = None) -> None:
+    pieces: list[np.ndarray[Any, Any]] = field(default_factory=list)
+    marked: bool = False
+
+    @property
+    def samples(self) -> np.ndarray[Any, Any]:
+        return np.concatenate(self.pieces) if self.pieces else np.zeros(0, np.complex64)
+
+
+class Radio:
+    """The device. feed: (samples, time in ns or None), an error number, an exception, or a callable, in order.
+
+    What is transmitted: `bursts`, each the samples between activation and deactivation, and whether its end was marked;
+    `active`, `marked` and `off` say how far the last one is.
+    answers: what `writeStream` answers before it takes samples again: an error number, an exception, or a callable that
+    gives such a number or None to take them. statuses: what `readStreamStatus` says. most: samples it takes at once.
+    """
+
+    def __init__(
+        self, *, automatic: bool = True, correction: bool = True, makes: float | None = None, transmitters: int = 2
+    ) -> None:
+        self.transmitters = transmitters
+        self.most = 3000
+        self.active, self.marked, self.off = Event(), Event(), Event()
+        self.bursts: list[Burst] = []
+        self.answers: SimpleQueue[int | Exception | Callable[[], int | None]] = SimpleQueue()
+        self.statuses: SimpleQueue[int] = SimpleQueue()
         self.automatic = automatic
         self.correction = correction
         self.makes = makes
@@ -67,7 +105,7 @@ def module(radio: Radio) -> SimpleNamespace:
             return ({"driver": "fake", "serial": "7"},)
 
         def getNumChannels(self, direction: int) -> int:
-            return 2
+            return 2 if direction == CONSTANTS["SOAPY_SDR_RX"] else radio.transmitters
 
         def getDriverKey(self) -> str:
             return "fake"
@@ -130,9 +168,45 @@ def module(radio: Radio) -> SimpleNamespace:
         def getStreamMTU(self, stream: str) -> int:
             return 4096
 
-        def activateStream(self, stream: str) -> int:
+        def activateStream(self, stream: str, flags: int = 0, timeNs: int = 0, numElems: int = 0) -> int:
             radio.calls.append(("activate",))
+            radio.bursts.append(Burst())
+            radio.marked.clear()
+            radio.off.clear()
+            radio.active.set()
             return 0
+
+        def writeStream(
+            self,
+            stream: str,
+            buffs: list[np.ndarray[Any, Any]],
+            numElems: int,
+            flags: int = 0,
+            timeNs: int = 0,
+            timeoutUs: int = 100000,
+        ) -> StreamResult:
+            assert radio.active.is_set(), "a stream that is not active takes nothing"
+            assert buffs[0].dtype == np.complex64 and buffs[0].flags.c_contiguous and len(buffs[0]) >= numElems
+            if not radio.answers.empty():
+                answer = radio.answers.get()
+                if isinstance(answer, Exception):
+                    raise answer
+                said = answer if isinstance(answer, int) else answer()
+                if said is not None:
+                    return StreamResult(said)
+            taken = min(numElems, radio.most)
+            burst = radio.bursts[-1]
+            assert not burst.marked, "nothing follows the end of a burst"
+            burst.pieces.append(buffs[0][:taken].copy())
+            burst.marked = taken == numElems and bool(flags & CONSTANTS["SOAPY_SDR_END_BURST"])
+            if burst.marked:
+                radio.marked.set()
+            return StreamResult(taken)
+
+        def readStreamStatus(self, stream: str, timeoutUs: int = 100000) -> StreamResult:
+            return StreamResult(
+                CONSTANTS["SOAPY_SDR_TIMEOUT"] if radio.statuses.empty() else radio.statuses.get(), 0, 0
+            )
 
         def readStream(
             self, stream: str, buffs: list[np.ndarray[Any, Any]], numElems: int, flags: int = 0, timeoutUs: int = 100000
@@ -156,8 +230,11 @@ def module(radio: Radio) -> SimpleNamespace:
             has_time = 0 if time is None else CONSTANTS["SOAPY_SDR_HAS_TIME"]
             return StreamResult(len(samples) // per_sample, has_time, time or 0)
 
-        def deactivateStream(self, stream: str) -> None:
+        def deactivateStream(self, stream: str, flags: int = 0, timeNs: int = 0) -> int:
             radio.calls.append(("deactivate",))
+            radio.active.clear()
+            radio.off.set()
+            return 0
 
         def closeStream(self, stream: str) -> None:
             radio.calls.append(("close stream",))

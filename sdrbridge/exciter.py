@@ -1,0 +1,124 @@
+"""A transmitter up to its antenna: the matrix's frames in, IQ around the carrier's place in the band out.
+
+    frame, keyed ─▶ P25 messages or FM ─▶ × level ─▶ to its place in the band ─▶ IqBlock
+    talker ─▶ Caller: whose number, talkgroup, emergency ─┘ (P25)
+
+Sample n of the output is bridge time n · 8000 / rate; unkeyed it is zero, to the bit. The end of an over, its
+terminator or its tail, is on the air behind the last frame.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from dsp.blocks import AUDIO_RATE, AudioBlock, IqBlock
+from dsp.mod import Ctcss, Dcs, FmModulator, phase
+from dsp.p25.transmitter import Call, VoiceTransmitter
+from dsp.vocoder import Vocoder
+from dsp.vocoder.imbe import ImbeVocoder
+from sdrbridge.bank import Stage
+from sdrbridge.port import Audio
+from sdrbridge.ports.modulation import ModulatorSettings, NfmSettings, P25Settings
+from sdrbridge.transmission import Transmission
+
+LONGEST_GAP = AUDIO_RATE // 2
+"""Samples of frames left out that become silence on the air; more end the over."""
+
+_TONE_TAIL_S = 0.18
+"""Reverse burst and turn-off code (TIA-603-E 3.2.18: 180 ms)."""
+
+
+class Caller:
+    """Who a P25 transmitter says is talking. What is said of nobody is what was said of the last."""
+
+    def __init__(self, settings: P25Settings) -> None:
+        self._settings = settings
+        self._over: Transmission | None = None
+        self._call = Call(settings.talkgroups.own, settings.source_ids.own)
+
+    def talker(self, over: Transmission | None) -> None:
+        """Whose speech comes next."""
+        self._over = over
+
+    def call(self) -> Call:
+        """What goes on the air of him, as far as is known by now."""
+        over, settings = self._over, self._settings
+        if over is not None:
+            self._call = Call(
+                settings.talkgroups.of(over.port, over.facts.talkgroup),
+                settings.source_ids.of(over.port, over.facts.source_id),
+                settings.emergency and bool(over.facts.emergency),
+            )
+        elif self._call.emergency:
+            self._call = Call(self._call.talkgroup, self._call.source)
+        return self._call
+
+
+class Exciter:
+    """One transmitter. settings: of its port. vocoder: makes the one it speaks with."""
+
+    def __init__(self, settings: ModulatorSettings, vocoder: Callable[[], Vocoder] = ImbeVocoder) -> None:
+        self.settings = settings
+        self._line = _line(settings, vocoder)
+        self._gain = np.float32(10 ** (settings.level_dbfs / 20))
+        self._turn = phase.step(settings.freq_hz - settings.center_hz, settings.rate)
+        self._next: int | None = None
+        self._keyed = False
+
+    def write(self, frame: Audio, index: int, keyed: bool, call: Call | None = None) -> list[IqBlock]:
+        """The IQ that a frame (n,) at bridge time `index` completes, in order. call: who talks, of P25."""
+        blocks = []
+        missing = 0 if self._next is None else index - self._next
+        if missing > LONGEST_GAP:
+            blocks.append(self.flush())
+            missing = 0
+        if isinstance(self._line, VoiceTransmitter) and call is not None:
+            self._line.call = call
+        if keyed and not self._keyed:
+            self._line.key(index)
+        elif self._keyed and not keyed:
+            self._line.unkey(index)
+        self._keyed, self._next = keyed, index + len(frame)
+        speech = np.concatenate([np.zeros(missing, np.float32), frame])
+        blocks.append(self._placed(self._line.process(AudioBlock(speech, AUDIO_RATE, index - missing))))
+        return [block for block in blocks if len(block.samples)]
+
+    def flush(self) -> IqBlock:
+        """The rest of what was on the air, with its end; keyed no more."""
+        if self._keyed and self._next is not None:
+            self._line.unkey(self._next)
+        self._keyed, self._next = False, None
+        return self._placed(self._line.flush())
+
+    def stages(self) -> tuple[Stage, ...]:
+        """What is held back between the speech and the air."""
+        if isinstance(self._line, VoiceTransmitter):
+            return (Stage("P25 header and voice frame", self._line.lag),)
+        return (Stage("FM modulator", self._line.delay / AUDIO_RATE),)
+
+    def _placed(self, block: IqBlock) -> IqBlock:
+        samples = block.samples * self._gain
+        if self._turn and samples.any():
+            at = np.arange(block.index, block.end, dtype=np.int64)
+            samples = samples * phase.phasor(phase.at(at, self._turn)).astype(np.complex64)
+        return IqBlock(samples, block.rate, block.index)
+
+
+def describe(call: Call | None) -> str:
+    """Who is shown to talk, in words."""
+    if call is None:
+        return ""
+    return f"talkgroup {call.talkgroup}, unit {call.source}" + (", emergency" if call.emergency else "")
+
+
+def _line(settings: ModulatorSettings, vocoder: Callable[[], Vocoder]) -> VoiceTransmitter | FmModulator:
+    match settings.signal:
+        case P25Settings() as p25:
+            return VoiceTransmitter(settings.rate, p25.nac, Caller(p25).call(), vocoder())
+        case NfmSettings() as fm:
+            tone: Ctcss | Dcs | None = None
+            if fm.ctcss_hz is not None:
+                tone = Ctcss(fm.ctcss_hz, burst_deg=180.0, tail_s=_TONE_TAIL_S)
+            elif fm.dcs is not None:
+                tone = Dcs(fm.dcs, tail_s=_TONE_TAIL_S)
+            return FmModulator(settings.rate, fm.deviation_hz, tone=tone)
