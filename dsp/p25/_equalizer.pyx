@@ -1,7 +1,7 @@
 """One burst of P25 symbols after a frame sync: fixed filter and trained equaliser side by side."""
 
 cimport cython
-from libc.math cimport atan2, cos, fabs, floor, sin, sqrt
+from libc.math cimport atan2, cos, fabs, sin, sqrt
 from libc.string cimport memcpy, memset
 
 cdef enum:
@@ -12,14 +12,23 @@ cdef enum:
     RING = 256  # symbols remembered
     EVERY = 3  # symbols from one design of the equaliser to the next
     SNAPS = 64
+    MASK = RING - 1
     PULSE = 20  # samples to either side over which the pulse reaches
     RAYS = 5  # taps of the channel, two samples apart
     BEHIND = 5  # symbols between the newest and the one whose samples the channel learns from
     REACH = 45  # samples before the first point that learning looks at
+    RECALL = 36  # symbols the equaliser learns from when it wakes
+    HEED = 12  # symbols by which the choice of path looks ahead
     ACROSS = 5  # symbols to either side that reach into the equaliser's samples
 
-# The fixed filter is good enough on its own here: the equaliser is solved a quarter as often.
-cdef double CLEAN = 0.04
+# Where the fixed filter has so little noise it makes no errors (45° are five standard deviations away), and the
+# equaliser sleeps; from the second value on it wakes.
+cdef double ASLEEP = 0.04
+cdef double AWAKE = 0.06
+# Share of a new symbol in the measured noise, after the first twenty.
+cdef double SETTLE = 0.05
+# The noise before anything is known, as much as one symbol says.
+cdef double UNKNOWN = 0.3
 cdef double PI_4 = 0.7853981633974483
 
 
@@ -28,43 +37,54 @@ cdef struct Track:
     double rr, ri  # the point before, as the points up to it say
     double noise  # mean squared distance from the expected point, relative to its size, 0 … 1
     double spread  # the same in absolute power
+    double qr, qi  # the newest point, turned back by the expected one
 
 
-cdef inline int _decide(Track *t, double yr, double yi, double turn, double step, int known, double *metric) noexcept nogil:
-    # metric: Re(y·conj(expected)) of the symbols +1, +3, −1, −3; returns the dibit, or `known` where it is not negative
-    cdef double pr = t.rr * cos(turn) - t.ri * sin(turn)
-    cdef double pi = t.rr * sin(turn) + t.ri * cos(turn)
-    cdef double qr = yr * pr + yi * pi, qi = yi * pr - yr * pi
-    cdef double c1 = cos(step), s1 = sin(step), c3 = cos(3 * step), s3 = sin(3 * step)
-    metric[0] = qr * c1 + qi * s1
-    metric[1] = qr * c3 + qi * s3
-    metric[2] = qr * c1 - qi * s1
-    metric[3] = qr * c3 - qi * s3
+cdef struct Turns:
+    # exp(j(turn + step·symbol)) of the four dibits
+    double r[4]
+    double i[4]
+
+
+cdef inline void _turns(double turn, double step, Turns *by) noexcept nogil:
+    cdef double tr = cos(turn), ti = sin(turn), cr = cos(step), ci = sin(step)
+    cdef double r = cr * cr - ci * ci, i = 2 * cr * ci
+    by.r[0] = tr * cr - ti * ci
+    by.i[0] = tr * ci + ti * cr
+    by.r[2] = tr * cr + ti * ci
+    by.i[2] = ti * cr - tr * ci
+    by.r[1] = by.r[0] * r - by.i[0] * i
+    by.i[1] = by.r[0] * i + by.i[0] * r
+    by.r[3] = by.r[2] * r + by.i[2] * i
+    by.i[3] = by.i[2] * r - by.r[2] * i
+
+
+cdef inline int _nearest(double rr, double ri, double yr, double yi, const Turns *by, double *metric) noexcept nogil:
+    # metric: Re(y·conj(expected)) of the four dibits behind the point r; returns the best
+    cdef double qr = yr * rr + yi * ri, qi = yi * rr - yr * ri
     cdef int best = 0, d
-    if known >= 0:
-        return known
+    for d in range(4):
+        metric[d] = qr * by.r[d] + qi * by.i[d]
     for d in range(1, 4):
         if metric[d] > metric[best]:
             best = d
     return best
 
 
-cdef inline double _advance(
-    Track *t, double yr, double yi, double turn, double step, int dibit, double memory, double settle,
+cdef inline void _advance(
+    Track *t, double yr, double yi, const Turns *by, int dibit, double memory, double settle,
 ) noexcept nogil:
-    # Move on to the next point; returns by how much its angle is off.
-    cdef double a = turn + step * SYMBOL[dibit]
-    cdef double c = cos(a), s = sin(a)
-    cdef double pr = t.rr * c - t.ri * s, pi = t.rr * s + t.ri * c
+    cdef double pr = t.rr * by.r[dibit] - t.ri * by.i[dibit]
+    cdef double pi = t.rr * by.i[dibit] + t.ri * by.r[dibit]
     cdef double er = yr - pr, ei = yi - pi
     cdef double size = pr * pr + pi * pi, off = er * er + ei * ei
     cdef double relative = off / size if size > off else 1
-    cdef double angle = atan2(yi * pr - yr * pi, yr * pr + yi * pi)
+    t.qr = yr * pr + yi * pi
+    t.qi = yi * pr - yr * pi
     t.noise += settle * (relative - t.noise)
     t.spread += settle * (off - t.spread)
     t.rr = memory * pr + (1 - memory) * yr
     t.ri = memory * pi + (1 - memory) * yi
-    return angle
 
 
 cdef double SYMBOL[4]
@@ -143,7 +163,7 @@ cdef class Burst:
     cdef readonly long long forward  # symbols decided
     cdef readonly long long emitted
     cdef Track plain, eq, late
-    cdef double pulse[2 * PULSE + 1]
+    cdef double pulse[2 * PULSE + 5]  # two zeros to either side
     cdef double pr[RING]  # the symbols as points, by decision
     cdef double pi[RING]
     cdef double sr[RING][STEP]  # the signal they make, five samples around each
@@ -155,7 +175,7 @@ cdef class Burst:
     cdef double gr[RAYS]
     cdef double gi[RAYS]
     cdef double residue, power
-    cdef double angle
+    cdef double ur, ui  # the newest point by decision, in the frame of the channel
     cdef double wr[SNAPS][TAPS]
     cdef double wi[SNAPS][TAPS]
     cdef double er[SNAPS][ACROSS]  # what the symbols before leave in the equaliser's output
@@ -166,6 +186,8 @@ cdef class Burst:
     cdef double turns[RING]
     cdef int bias  # 0 judge by the points, 1 fixed filter, 2 equaliser
     cdef bint late_ready
+    cdef bint awake
+    cdef long long snap[SNAPS]  # which design stands there
 
     def __init__(
         self, const double[::1] taps, const double[::1] pulse, long long start, double turn, double step,
@@ -176,8 +198,9 @@ cdef class Burst:
         for i in range(WIDTH):
             self.fr[i] = taps[i] * cos(turn / STEP * (i - HALF))
             self.fi[i] = -taps[i] * sin(turn / STEP * (i - HALF))
+        memset(self.pulse, 0, sizeof(self.pulse))
         for i in range(2 * PULSE + 1):
-            self.pulse[i] = pulse[i]
+            self.pulse[i + 2] = pulse[i]
         self.start = start
         self.turn0 = turn
         self.step0 = step
@@ -196,16 +219,21 @@ cdef class Burst:
         self._restart()
 
     cdef void _restart(self) noexcept nogil:
+        cdef Py_ssize_t i
         self.turn = self.turn0
         self.step = self.step0
         self.forward = 0
-        self.plain.noise = self.eq.noise = 0.3
-        self.plain.spread = self.eq.spread = 0.3
-        self.residue = 0
-        self.power = 0
-        self.angle = 0
+        self.awake = False
+        self.plain.noise = self.eq.noise = UNKNOWN
+        self.plain.spread = self.eq.spread = UNKNOWN
         memset(self.pr, 0, sizeof(self.pr))
         memset(self.pi, 0, sizeof(self.pi))
+        for i in range(SNAPS):
+            self.snap[i] = -1
+
+    cdef void _forget(self) noexcept nogil:
+        self.residue = 0
+        self.power = 0
         memset(self.ar, 0, sizeof(self.ar))
         memset(self.ai, 0, sizeof(self.ai))
         memset(self.br, 0, sizeof(self.br))
@@ -241,69 +269,71 @@ cdef class Burst:
         yr[0] = r
         yi[0] = m
 
-    cdef void _learn(self, const float complex *x) noexcept nogil:
-        # x: the sample of the newest point, whose place is `forward`.
-        cdef long long k = self.forward, j = k - BEHIND + 1, q
-        cdef Py_ssize_t n, m, a, b, w
-        cdef double r, i, c, er, ei, f = self.forget
-        cdef double vr[RAYS]
-        cdef double vi[RAYS]
-        # The signal around symbol j: all its symbols are decided now.
+    cdef void _imagine(self, long long j) noexcept nogil:
+        # The signal around symbol j, five samples: the four symbols to either side are decided.
+        cdef Py_ssize_t n, m
+        cdef double r, i, c
+        cdef double qr[9]
+        cdef double qi[9]
+        for m in range(9):
+            qr[m] = self.pr[(j - 4 + m) & MASK]
+            qi[m] = self.pi[(j - 4 + m) & MASK]
         for n in range(STEP):
             r = i = 0
-            for q in range(max(j - 4, 0), j + 5):
-                m = (n - 2) + STEP * (j - q) + PULSE
-                if 0 <= m <= 2 * PULSE and q <= k:
-                    c = self.pulse[m]
-                    r += c * self.pr[q % RING]
-                    i += c * self.pi[q % RING]
-            self.sr[(j + RING) % RING][n] = r
-            self.si[(j + RING) % RING][n] = i
-        j -= 1
+            for m in range(9):
+                c = self.pulse[n + STEP * (8 - m)]
+                r += c * qr[m]
+                i += c * qi[m]
+            self.sr[j & MASK][n] = r
+            self.si[j & MASK][n] = i
+
+    cdef void _learn(self, const float complex *x, long long k) noexcept nogil:
+        # x: the sample of point k, the newest that is decided.
+        cdef long long j = k - BEHIND
+        cdef Py_ssize_t n, m, a, b, w
+        cdef double r, i, c, er, ei
+        cdef double vr[3 * STEP]
+        cdef double vi[3 * STEP]
+        cdef double mr[RAYS][RAYS]
+        cdef double mi[RAYS][RAYS]
+        cdef double dr[RAYS]
+        cdef double di[RAYS]
+        self._imagine(j + 1)
         if j < 4:
             return
+        # One before, it, and one after: rays −4, −2, 0, 2, 4 samples late begin at 9, 7, 5, 3, 1.
+        for m in range(3):
+            for n in range(STEP):
+                vr[m * STEP + n] = self.sr[(j - 1 + m) & MASK][n]
+                vi[m * STEP + n] = self.si[(j - 1 + m) & MASK][n]
+        memset(mr, 0, sizeof(mr))
+        memset(mi, 0, sizeof(mi))
+        memset(dr, 0, sizeof(dr))
+        memset(di, 0, sizeof(di))
+        self.residue *= self.forget
+        self.power *= self.forget
+        for n in range(STEP):
+            er = x[STEP * (j - k) + n - 2].real
+            ei = x[STEP * (j - k) + n - 2].imag
+            for a in range(RAYS):
+                r = vr[n + 9 - 2 * a]
+                i = vi[n + 9 - 2 * a]
+                for b in range(a + 1):
+                    # conj(v_a)·v_b
+                    mr[a][b] += r * vr[n + 9 - 2 * b] + i * vi[n + 9 - 2 * b]
+                    mi[a][b] += r * vi[n + 9 - 2 * b] - i * vr[n + 9 - 2 * b]
+                dr[a] += r * er + i * ei
+                di[a] += r * ei - i * er
+            self.residue += er * er + ei * ei
+        self.power += STEP
         for w in range(2):
             c = self.forget if w else self.forget_fast
             for a in range(RAYS):
                 for b in range(a + 1):
-                    self.ar[w][a][b] *= c
-                    self.ai[w][a][b] *= c
-                self.br[w][a] *= c
-                self.bi[w][a] *= c
-        self.residue *= f
-        self.power *= f
-        for n in range(STEP):
-            # Rays −4, −2, 0, 2, 4 samples late.
-            for a in range(RAYS):
-                m = n - 2 * (a - RAYS // 2)
-                q = j
-                if m < 0:
-                    m += STEP
-                    q -= 1
-                elif m >= STEP:
-                    m -= STEP
-                    q += 1
-                vr[a] = self.sr[q % RING][m]
-                vi[a] = self.si[q % RING][m]
-            er = x[STEP * (j - k) + n - 2].real
-            ei = x[STEP * (j - k) + n - 2].imag
-            for a in range(RAYS):
-                for b in range(a + 1):
-                    # conj(v_a)·v_b
-                    r = vr[a] * vr[b] + vi[a] * vi[b]
-                    i = vr[a] * vi[b] - vi[a] * vr[b]
-                    self.ar[0][a][b] += r
-                    self.ai[0][a][b] += i
-                    self.ar[1][a][b] += r
-                    self.ai[1][a][b] += i
-                r = vr[a] * er + vi[a] * ei
-                i = vr[a] * ei - vi[a] * er
-                self.br[0][a] += r
-                self.bi[0][a] += i
-                self.br[1][a] += r
-                self.bi[1][a] += i
-            self.power += 1
-            self.residue += er * er + ei * ei
+                    self.ar[w][a][b] = c * self.ar[w][a][b] + mr[a][b]
+                    self.ai[w][a][b] = c * self.ai[w][a][b] + mi[a][b]
+                self.br[w][a] = c * self.br[w][a] + dr[a]
+                self.bi[w][a] = c * self.bi[w][a] + di[a]
 
     cdef void _design(self, long long snap) noexcept nogil:
         # Channel by least squares, then the taps of least mean square error for it.
@@ -321,6 +351,7 @@ cdef class Burst:
         cdef double doubt = min(1.0, 0.05 + self.doubt * self.eq.noise)
         for a in range(RAYS):
             load += self.ar[1][a][a]
+        self.snap[snap % SNAPS] = snap
         if load <= 0:
             memset(self.wr[snap % SNAPS], 0, sizeof(self.wr[0]))
             memset(self.wi[snap % SNAPS], 0, sizeof(self.wi[0]))
@@ -350,8 +381,8 @@ cdef class Burst:
         for n in range(-span, span + 1):
             r = i = 0
             for a in range(RAYS):
-                m = n - 2 * (a - RAYS // 2) + PULSE
-                if 0 <= m <= 2 * PULSE:
+                m = n - 2 * (a - RAYS // 2) + PULSE + 2
+                if 2 <= m <= 2 * PULSE + 2:
                     r += self.gr[a] * self.pulse[m]
                     i += self.gi[a] * self.pulse[m]
             cr[n + span] = r
@@ -369,7 +400,7 @@ cdef class Burst:
             for a in range(TAPS):
                 r = c * hr[q][a]
                 i = c * hi[q][a]
-                for b in range(TAPS):
+                for b in range(a + 1):
                     mr[a][b] += r * hr[q][b] + i * hi[q][b]
                     mi[a][b] += r * hi[q][b] - i * hr[q][b]
         for a in range(TAPS):
@@ -389,101 +420,147 @@ cdef class Burst:
         """Begin again with the first symbols known: (n,) dibits, n ≥ 24. x[0] is sample `base`."""
         cdef Py_ssize_t n = known.shape[0], k
         cdef double yr, yi, a, total = 0
+        cdef Track first
         if self.start - REACH < base or self.start + STEP * (n - 1) + HALF >= base + x.shape[0]:
             raise ValueError("the known symbols are not among the samples")
         with nogil:
             self._restart()
-            self.plain.rr = self.plain.ri = 0
+            first.rr = first.ri = 0
             for k in range(n):
                 self._filter(&x[self.start + STEP * k - base], &yr, &yi)
                 total += SYMBOL[known[k]]
                 a = self.turn0 * k + self.step0 * total
-                self.plain.rr += (yr * cos(a) + yi * sin(a)) / n
-                self.plain.ri += (yi * cos(a) - yr * sin(a)) / n
+                first.rr += (yr * cos(a) + yi * sin(a)) / n
+                first.ri += (yi * cos(a) - yr * sin(a)) / n
             # The point before the first: turned back by one frequency step.
             a = -self.turn0
-            total = self.plain.rr
-            self.plain.rr = total * cos(a) - self.plain.ri * sin(a)
-            self.plain.ri = total * sin(a) + self.plain.ri * cos(a)
-            self.angle = a
-            # Once to learn the channel from all of them, once more with the equaliser that follows from it.
+            self.plain.rr = first.rr * cos(a) - first.ri * sin(a)
+            self.plain.ri = first.rr * sin(a) + first.ri * cos(a)
+            self.plain.spread = UNKNOWN * (first.rr * first.rr + first.ri * first.ri)
+            first = self.plain
+            self.ur = cos(a)
+            self.ui = sin(a)
             for k in range(n):
-                self.forward = k
-                self.angle += self.turn + self.step * SYMBOL[known[k]]
-                self.pr[k] = cos(self.angle)
-                self.pi[k] = sin(self.angle)
-                self._learn(&x[self.start + STEP * k - base])
-            self._design(0)
-            self.angle = a
-            self.eq.rr = cos(a)
-            self.eq.ri = sin(a)
-            self.forward = 0
-            for k in range(n):
-                self._forward(&x[self.start + STEP * k - base], known[k])
+                self._forward(&x[self.start + STEP * k - base], 0, known[k])
+            if self.plain.noise > ASLEEP or self.bias == 2:
+                # Learn the channel from all of them, then go through them with the equaliser that follows from it.
+                self._forget()
+                for k in range(n):
+                    self._learn(&x[self.start + STEP * k - base], k)
+                self._restart()
+                self._design(0)
+                self.plain = first
+                self.ur = self.eq.rr = cos(a)
+                self.ui = self.eq.ri = sin(a)
+                self.awake = True
+                for k in range(n):
+                    self._forward(&x[self.start + STEP * k - base], 0, known[k])
 
     def run(self, const float complex[::1] x, long long base):
         """Decide all symbols whose samples are there; returns how many are decided in all."""
-        cdef long long end = base + x.shape[0]
+        cdef long long end = base + x.shape[0], at = self.start + STEP * self.forward
         with nogil:
-            while self.start + STEP * self.forward + HALF < end:
-                self._forward(&x[self.start + STEP * self.forward - base], -1)
+            while at + HALF < end:
+                self._forward(&x[at - base], at - base, -1)
+                at += STEP
         return self.forward
 
-    cdef void _forward(self, const float complex *x, int known) noexcept nogil:
+    cdef void _wake(self, const float complex *x, Py_ssize_t before) noexcept nogil:
+        # x: the sample of the newest point; learn from what there is before it.
+        cdef long long k = self.forward, first = max(k - RECALL, 0), snap
+        while STEP * (k - first) + REACH > before:
+            first += 1
+        self._forget()
+        self._imagine(first - BEHIND - 1)
+        self._imagine(first - BEHIND)
+        while first <= k:
+            self._learn(x + STEP * (first - k), first)
+            first += 1
+        self.eq.noise = self.plain.noise
+        self.eq.spread = 1
+        self._design(k // EVERY)
+        for snap in range(max(k - HEED, 0) // EVERY, k // EVERY):
+            self._keep(snap, k // EVERY)
+        self.eq.rr = self.ur
+        self.eq.ri = self.ui
+        self.eq.spread = self.eq.noise
+        self.awake = True
+
+    cdef inline void _keep(self, long long snap, long long other) noexcept nogil:
+        # Design number `snap` is the same as `other`.
+        cdef Py_ssize_t to = snap % SNAPS, which = other % SNAPS
+        self.snap[to] = snap
+        memcpy(self.wr[to], self.wr[which], sizeof(self.wr[0]))
+        memcpy(self.wi[to], self.wi[which], sizeof(self.wi[0]))
+        memcpy(self.er[to], self.er[which], sizeof(self.er[0]))
+        memcpy(self.ei[to], self.ei[which], sizeof(self.ei[0]))
+
+    cdef void _forward(self, const float complex *x, Py_ssize_t before, int known) noexcept nogil:
+        # x: the sample of the next point; so many samples are there before it.
+        cdef Turns by
         cdef double metric[4]
-        cdef double other[4]
-        cdef double fr, fi, yr, yi, off, off_eq, gain, a, b, c
+        cdef double r, i, off, gain, settle
         cdef int d, e
         cdef long long k = self.forward
         cdef long long snap = k // EVERY
-        cdef Py_ssize_t slot = k % RING
-        if k % EVERY == 0 and k > 0:
-            if (known >= 0 and k < 4 * EVERY) or (self.plain.noise < CLEAN and snap % 4):
-                # Too little learnt yet in this pass, or little to win: keep what there is.
-                memcpy(self.wr[snap % SNAPS], self.wr[(snap - 1) % SNAPS], sizeof(self.wr[0]))
-                memcpy(self.wi[snap % SNAPS], self.wi[(snap - 1) % SNAPS], sizeof(self.wi[0]))
-                memcpy(self.er[snap % SNAPS], self.er[(snap - 1) % SNAPS], sizeof(self.er[0]))
-                memcpy(self.ei[snap % SNAPS], self.ei[(snap - 1) % SNAPS], sizeof(self.ei[0]))
-            else:
-                self._design(snap)
-        self._filter(x, &fr, &fi)
-        self._equalize(x, k, snap, &yr, &yi)
-        d = _decide(&self.plain, fr, fi, self.turn, self.step, known, metric)
-        e = _decide(&self.eq, yr, yi, self.turn, self.step, known, other)
-        _soft(metric, self.plain.spread, self.soft[0][slot])
-        _soft(other, self.eq.spread, self.soft[1][slot])
-        off = _advance(&self.plain, fr, fi, self.turn, self.step, d, self.memory, 0.05)
-        off_eq = _advance(&self.eq, yr, yi, self.turn, self.step, e, self.memory_eq, 0.05)
-        self.quality[0][slot] = self.plain.noise
-        self.quality[1][slot] = self.eq.noise
-        self.turns[slot] = self.turn
+        cdef Py_ssize_t slot = k & MASK
+        settle = max(SETTLE, 1.0 / (k + 2))
+        _turns(self.turn, self.step, &by)
+        self._filter(x, &r, &i)
+        d = _nearest(self.plain.rr, self.plain.ri, r, i, &by, metric)
         if known >= 0:
-            self.angle += self.turn + self.step * SYMBOL[known]
+            d = known
+        _soft(metric, self.plain.spread, self.soft[0][slot])
+        _advance(&self.plain, r, i, &by, d, self.memory, settle)
+        self.quality[0][slot] = self.plain.noise
+        self.turns[slot] = self.turn
+        e = d
+        if self.awake:
+            if k % EVERY == 0 and k > 0:
+                if known >= 0 and k < 4 * EVERY:
+                    self._keep(snap, snap - 1)  # too little learnt yet in this pass
+                else:
+                    self._design(snap)
+            self._equalize(x, k, snap, &r, &i)
+            # The channel learns from the point nearest to what the equaliser gives, in the frame of the channel: one
+            # wrong decision does not turn all that follow.
+            e = _nearest(self.ur, self.ui, r, i, &by, metric)
+            if known >= 0:
+                e = known
+        gain = self.ur * by.r[e] - self.ui * by.i[e]
+        self.ui = self.ur * by.i[e] + self.ui * by.r[e]
+        self.ur = gain
+        gain = 1.5 - 0.5 * (self.ur * self.ur + self.ui * self.ui)
+        self.pr[slot] = self.ur = gain * self.ur
+        self.pi[slot] = self.ui = gain * self.ui
+        if self.awake:
+            e = _nearest(self.eq.rr, self.eq.ri, r, i, &by, metric)
+            if known >= 0:
+                e = known
+            _soft(metric, self.eq.spread, self.soft[1][slot])
+            _advance(&self.eq, r, i, &by, e, self.memory_eq, settle)
+            self.quality[1][slot] = self.eq.noise
+            self._learn(x, k)
         else:
-            # The point nearest to what the equaliser gives, in the frame of the channel: one wrong decision does not
-            # turn all that follow.
-            a = self.angle + self.turn + self.step
-            b = atan2(yi, yr) - a
-            c = self.step * 2
-            b = floor(b / c + 0.5) * c
-            self.angle = a + b
-        while self.angle > 3.141592653589793:
-            self.angle -= 6.283185307179586
-        while self.angle < -3.141592653589793:
-            self.angle += 6.283185307179586
-        self.pr[slot] = cos(self.angle)
-        self.pi[slot] = sin(self.angle)
-        gain = 0.02 if known >= 0 else self.gain
-        if self.eq.noise < self.plain.noise:
-            off = off_eq
+            self.soft[1][slot][0] = self.soft[0][slot][0]
+            self.soft[1][slot][1] = self.soft[0][slot][1]
+            self.quality[1][slot] = 2
+        if self.awake and self.eq.noise < self.plain.noise:
+            off = atan2(self.eq.qi, self.eq.qr)
             d = e
-        self.dibit[slot] = d
+        else:
+            off = atan2(self.plain.qi, self.plain.qr)
+        gain = 0.02 if known >= 0 else self.gain
         if fabs(off) < 0.7:
             self.turn += gain * off
             if self.free_step:
                 self.step += 0.02 * gain * off * SYMBOL[d]
                 self.step = min(max(self.step, 0.74 * PI_4), 1.18 * PI_4)
-        self._learn(x)
+        if known < 0:
+            if self.awake:
+                self.awake = self.bias == 2 or self.plain.noise >= ASLEEP
+            elif self.bias == 2 or self.plain.noise > AWAKE:
+                self._wake(x, before)
         self.forward = k + 1
 
     def soft_bits(self, long long first, Py_ssize_t count, int path):
@@ -499,7 +576,7 @@ cdef class Burst:
     @property
     def noise(self):
         """Mean squared distance from the expected points of (fixed filter, equaliser), relative, 0 … 1."""
-        return self.plain.noise, self.eq.noise
+        return self.plain.noise, self.eq.noise if self.awake else self.plain.noise
 
     def emit(
         self, const float complex[::1] x, long long base, long long until, Py_ssize_t lag, double margin,
@@ -509,8 +586,9 @@ cdef class Burst:
 
         Returns their number; out (n, 2), path (n,) take them.
         """
+        cdef Turns by
         cdef double metric[4]
-        cdef double yr, yi, a
+        cdef double yr, yi
         cdef float soft[2]
         cdef int d
         cdef long long k, later
@@ -520,29 +598,34 @@ cdef class Burst:
         with nogil:
             while self.emitted < until:
                 k = self.emitted
-                slot = k % RING
+                slot = k & MASK
+                out[n, 0] = self.soft[0][slot][0]
+                out[n, 1] = self.soft[0][slot][1]
+                path[n] = 0
                 later = min((k + lag) // EVERY, (self.forward - 1) // EVERY)
-                self._equalize(&x[self.start + STEP * k - base], k, later, &yr, &yi)
-                if not self.late_ready:
-                    # Points before the first are unknown; begin from this one, turned back by the sync's first symbol.
-                    a = self.turns[slot] + 3 * self.step
-                    self.late.rr = yr * cos(a) + yi * sin(a)
-                    self.late.ri = yi * cos(a) - yr * sin(a)
-                    self.late.spread = self.eq.spread
-                    self.late.noise = self.eq.noise
-                    self.late_ready = True
-                d = _decide(&self.late, yr, yi, self.turns[slot], self.step, -1, metric)
-                _soft(metric, self.late.spread, soft)
-                _advance(&self.late, yr, yi, self.turns[slot], self.step, d, self.memory_eq, 0.05)
-                later = min(k + 12, self.forward - 1) % RING
-                if self.bias == 2 or (self.bias == 0 and self.quality[1][later] < margin * self.quality[0][later]):
-                    out[n, 0] = soft[0]
-                    out[n, 1] = soft[1]
-                    path[n] = 1
+                if self.snap[later % SNAPS] == later:
+                    self._equalize(&x[self.start + STEP * k - base], k, later, &yr, &yi)
+                    _turns(self.turns[slot], self.step, &by)
+                    if not self.late_ready:
+                        # Points before the first are unknown: begin from this one, turned back by what it is taken for.
+                        d = _nearest(self.pr[(k - 1) & MASK], self.pi[(k - 1) & MASK], yr, yi, &by, metric) if k else 1
+                        self.late.rr = yr * by.r[d] + yi * by.i[d]
+                        self.late.ri = yi * by.r[d] - yr * by.i[d]
+                        self.late.spread = self.eq.spread
+                        self.late.noise = self.eq.noise
+                        self.late_ready = True
+                    d = _nearest(self.late.rr, self.late.ri, yr, yi, &by, metric)
+                    _soft(metric, self.late.spread, soft)
+                    _advance(&self.late, yr, yi, &by, d, self.memory_eq, SETTLE)
+                    later = min(k + HEED, self.forward - 1) & MASK
+                    if self.bias == 2 or (
+                        self.bias == 0 and self.quality[1][later] < margin * self.quality[0][later]
+                    ):
+                        out[n, 0] = soft[0]
+                        out[n, 1] = soft[1]
+                        path[n] = 1
                 else:
-                    out[n, 0] = self.soft[0][slot][0]
-                    out[n, 1] = self.soft[0][slot][1]
-                    path[n] = 0
+                    self.late_ready = False
                 n += 1
                 self.emitted = k + 1
         return n

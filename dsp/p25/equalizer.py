@@ -19,6 +19,9 @@ It learns from the known symbols (24 of the sync, then 57 with the network ident
 is the point nearest in the frame of the channel, so one that is wrong does not turn the ones behind it. What leaves the
 modem was filtered with taps solved `LAG` symbols later.
 
+Where the fixed filter has too little noise for any error the equaliser sleeps. It wakes when the noise rises, and
+learns the channel from the decisions of the 36 symbols before.
+
 Which of both goes on is decided symbol by symbol from the measured noise of each, and by `prefer` from above.
 """
 
@@ -140,7 +143,8 @@ class Burst:
 
     @property
     def noise(self) -> tuple[float, float]:
-        """Mean squared distance from the expected points, relative to their size, of fixed filter and equaliser."""
+        """Mean squared distance from the expected points, relative to their size, of fixed filter and equaliser (that
+        of the fixed filter where the equaliser sleeps)."""
         fixed, equalized = self._kernel.noise
         return float(fixed), float(equalized)
 
@@ -168,7 +172,10 @@ class Burst:
         return np.array(self._kernel.soft_bits(first, count, path), np.float32).reshape(count, 2)
 
     def prefer(self, path: int | None) -> None:
-        """Take the given path from now on, or (None) judge by the noise again."""
+        """Take the given path from now on, or (None) judge by the noise again.
+
+        Symbols decided while the equaliser slept stay with the fixed filter.
+        """
         self._kernel.prefer(0 if path is None else path + 1)
 
     def emit(self, x: NDArray[np.complex64], base: int, until: int) -> tuple[NDArray[np.float32], NDArray[np.int8]]:

@@ -21,6 +21,7 @@ fixes a path or leaves the choice to the measured noise of both.
 Work is done in segments of 10 ms on the absolute index, so results do not depend on how the input was cut.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,9 +35,19 @@ from dsp.fec import soft
 from dsp.p25 import _timing, nid
 from dsp.p25.c4fm import FRAME_SYNC_DIBITS, SYMBOL_RATE
 from dsp.p25.equalizer import EQUALIZED, FIXED, Burst
-from dsp.p25.lsm import HALF, PER_SYMBOL, POINT_DELAY, RATE, Pulse
+from dsp.p25.lsm import HALF, PER_SYMBOL, PHASES, POINT_DELAY, RATE, Pulse
 from dsp.p25.symbols import STATUS_PERIOD, dibits_of
-from dsp.p25.timing import LOOK_AHEAD, LOOK_BACK, REACH, SYNC_SYMBOLS, SyncCorrelator, SyncHit, acquire, peaks
+from dsp.p25.timing import (
+    CANDIDATE,
+    LOOK_AHEAD,
+    LOOK_BACK,
+    REACH,
+    SYNC_SYMBOLS,
+    SyncCorrelator,
+    SyncHit,
+    acquire,
+    peaks,
+)
 
 SEGMENT = 240
 """Samples at 24 kHz worked on at once: 10 ms, as the channelizer gives them."""
@@ -63,9 +74,9 @@ HOLD = 140
 LIFE = 3 * 864 + 72
 """Symbols a burst lives without another sync: three voice units and the next sync."""
 
-PLAIN_CANDIDATE = 0.65
-"""Share of the correlator at which a sample of a clear signal is looked at; a sync reaches 0.8 there at 9 dB Eb/N0.
-Below it symbols that only resemble one would be looked at a thousand times a second."""
+PLAIN_CANDIDATE, CLEAN_CANDIDATE = 0.65, 0.75
+"""Share of the correlator at which a sample of a clear signal, and of one without any errors, is looked at; a sync
+reaches 0.8 there at 8 dB Eb/N0, 0.9 at 14 dB. Runs of equal symbols, as empty fields make them, reach 0.7."""
 
 FEW_ERRORS = 2
 """So few errors in a network identifier, and no other path is asked."""
@@ -78,6 +89,7 @@ _STOP_DB = 70.0
 _HALF_TAPS = {24_000: 18, 48_000: 36}
 _HISTORY = 720  # samples kept: sync, identifier and hold are 57·5 + 140 + what filters reach, and a segment
 
+_COUNT = np.arange(LIFE)
 _STATUS = STATUS_PERIOD - 1  # place of the status symbol in the head
 _HEAD_PLACES = np.array([i for i in range(SYNC_SYMBOLS, HEAD) if i != _STATUS])
 
@@ -144,9 +156,14 @@ class _Row:
         self.prefer: int | None = None
 
     @property
-    def clear(self) -> bool:
-        """A burst is live that is known to be one, well above the noise."""
-        return self.live is not None and self.believed and min(self.live.noise) < 0.1
+    def candidate(self) -> float:
+        """Share of the correlator at which a sample is looked at."""
+        if self.live is None or not self.believed:
+            return CANDIDATE
+        fixed, equalized = self.live.noise
+        if fixed < 0.06:
+            return CLEAN_CANDIDATE
+        return PLAIN_CANDIDATE if min(fixed, equalized) < 0.1 else CANDIDATE
 
     @property
     def next_start(self) -> int | None:
@@ -279,7 +296,7 @@ class P25Modem:
         for row, place in peaks(shares):
             at = first + place
             state = self._rows[row]
-            if at >= LOOK_BACK and (shares[row, place] > PLAIN_CANDIDATE or not state.clear):
+            if at >= LOOK_BACK and shares[row, place] > state.candidate:
                 self._consider(state, acquire(x[row], at), base)
         out: list[SymbolBlock] = []
         for row, state in enumerate(self._rows):
@@ -370,8 +387,8 @@ class P25Modem:
         first = burst.emitted
         llr, path = burst.emit(self._x[row], base, until)
         hit = burst.hit
-        middle = burst.start + hit.phase / 8 - POINT_DELAY[hit.pulse] * PER_SYMBOL
-        index = np.floor((middle + PER_SYMBOL * np.arange(first, until)) * self._step + 0.5).astype(np.int64)
+        middle = burst.start + hit.phase / PHASES - POINT_DELAY[hit.pulse] * PER_SYMBOL
+        index = _COUNT[first:until] * (PER_SYMBOL * self._step) + math.floor(middle * self._step + 0.5)
         return [
             SymbolBlock(
                 row=row,

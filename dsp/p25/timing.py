@@ -8,9 +8,10 @@ is what the dibits are sent by, in C4FM and in LSM, and a frequency error turns 
 the 24 symbols of the sync, each turned back by its ±135°, is large whatever the frequency error up to ±2400 Hz. There
 is nothing to lock, hence no false lock at ±1200 or ±2400 Hz.
 
-A sample where that sum is a good share of its possible size is a candidate and gets the second look, `acquire`: the
-receive filters of both pulses, timing to an eighth of a sample, frequency and deviation by least squares on the phase,
-and the coherent match ρ² = |∑ e·s*|² / (25·∑|e|²) of the 25 points. For noise ρ² has a share of (1 − ρ²)²⁴ above it,
+A sample where that sum is a good share of its possible size is a candidate and gets the second look, `acquire`. Where
+the samples as they are resemble a sync at some frequency near the one seen, that is: the receive filters of both
+pulses, timing to an eighth of a sample, frequency and deviation by least squares on the phase, and the coherent match
+ρ² = |∑ e·s*|² / (25·∑|e|²) of the 25 points. For noise ρ² has a share of (1 − ρ²)²⁴ above it,
 which is what makes the threshold safe; a signal with 5 % of its bits wrong reaches about 0.75.
 
 Sync word: TIA-102.BAAA-B clause 7, Table 15.
@@ -124,9 +125,9 @@ def acquire(x: NDArray[np.complex64], at: int) -> list[SyncHit]:
         raise ShapeError(f"at = {at} is outside {LOOK_BACK} … {len(x) - LOOK_AHEAD - 1}")
     out = np.zeros((3, 5))
     _timing.acquire(np.ascontiguousarray(x), at, both_filters(), _SIGNS, _SUMS, _NOMINAL, out)
-    found = out.tolist()
-    if not found[0][0] and not found[1][0]:
+    if not out[0, 0] and not out[1, 0]:
         return []
+    found = out.tolist()
     nominal, linear, other = (
         SyncHit(match, pulse, int(sample), int(phase), turn, step)
         for pulse, (match, sample, phase, turn, step) in zip((Pulse.C4FM, Pulse.LSM, Pulse.C4FM), found)

@@ -9,7 +9,8 @@ from dsp.p25.c4fm import SYMBOL_OF_DIBIT
 Complex = NDArray[np.complex128]
 RAYS = np.array([-4, -2, 0, 2, 4])
 OFFSETS = np.arange(-8, 9, 2)
-BEHIND, ACROSS, EVERY = 5, 5, 3
+BEHIND, ACROSS, EVERY, RECALL = 5, 5, 3, 36
+ASLEEP, AWAKE = 0.04, 0.06
 
 
 class Track:
@@ -17,7 +18,9 @@ class Track:
 
     def __init__(self, before: complex, memory: float) -> None:
         self.before, self.memory = before, memory
-        self.noise = self.spread = 0.3
+        self.noise = 0.3
+        self.spread = 0.3 * abs(before) ** 2
+        self.count = 1
 
     def step(self, y: complex, turn: float, step: float, known: int | None) -> tuple[int, tuple[float, float], float]:
         """Dibit, its soft bits, and the angle by which the point is off."""
@@ -28,8 +31,10 @@ class Track:
         soft = (2 * first / self.spread, 2 * second / self.spread)
         expected = self.before * np.exp(1j * (turn + step * SYMBOL_OF_DIBIT[dibit]))
         off, size = abs(y - expected) ** 2, abs(expected) ** 2
-        self.noise += 0.05 * (min(off / size, 1) - self.noise)
-        self.spread += 0.05 * (off - self.spread)
+        self.count += 1
+        settle = max(0.05, 1 / self.count)
+        self.noise += settle * (min(off / size, 1) - self.noise)
+        self.spread += settle * (off - self.spread)
         self.before = self.memory * expected + (1 - self.memory) * y
         return dibit, soft, float(np.angle(y * np.conj(expected)))
 
@@ -43,27 +48,39 @@ class Burst:
         self.taps = taps * np.exp(-1j * turn / 5 * np.arange(-8, 9))
         self.pulse, self.start, self.turn, self.step = pulse, start, turn, step
         self.turn0 = turn
+        self.points: Complex = np.zeros(0, np.complex128)
 
     def run(self, x: Complex, known: NDArray[np.uint8], n: int) -> NDArray[np.float64]:
         """Train with the known dibits, then decide; soft bits (2, n, 2) of the first n symbols."""
         angles = self.turn0 * np.arange(1, len(known) + 1) + self.step * np.cumsum(SYMBOL_OF_DIBIT[known])
         fixed = np.array([self._fixed(x, k) for k in range(len(known))])
-        # The first pass counts phases from the point before the first, turned back by the frequency alone.
         mean = (fixed * np.exp(-1j * (angles - self.turn0))).mean()
-        self.plain = Track(mean * np.exp(-1j * self.turn0), settings.MEMORY)
-        self.eq = Track(np.exp(-1j * self.turn0), settings.EQUALIZER_MEMORY)
-        self.angle = -self.turn0
-        self.points = np.zeros(0, np.complex128)
-        self._forget()
-        for angle in angles:
-            self.points = np.append(self.points, np.exp(1j * (angle - self.turn0)))
-            self._learn(x)
-        self._design()
-        self.points = np.zeros(0, np.complex128)
         out = np.zeros((2, n, 2))
+        # The point before the first is turned back by the frequency alone.
+        self._begin(mean)
+        self._forget()
+        for k, dibit in enumerate(known):
+            self._symbol(x, k, int(dibit))
+        if self.plain.noise > ASLEEP:
+            points = self.points
+            for newest in range(len(known)):
+                self.points = points[: newest + 1]
+                self._learn(x)
+            self._design()
+            self._begin(mean)
+            self.awake = True
+        else:
+            self._begin(mean)
         for k in range(n):
             out[:, k] = self._symbol(x, k, int(known[k]) if k < len(known) else None)
         return out
+
+    def _begin(self, mean: complex) -> None:
+        self.turn = self.turn0
+        self.plain = Track(mean * np.exp(-1j * self.turn0), settings.MEMORY)
+        self.eq = Track(np.exp(-1j * self.turn0), settings.EQUALIZER_MEMORY)
+        self.points = np.zeros(0, np.complex128)
+        self.awake = False
 
     def _forget(self) -> None:
         self.windows = [(np.zeros((5, 5), np.complex128), np.zeros(5, np.complex128)) for _ in range(2)]
@@ -75,27 +92,47 @@ class Burst:
         return complex(np.dot(self.taps, x[at - 8 : at + 9]))
 
     def _symbol(self, x: Complex, k: int, known: int | None) -> list[tuple[float, float]]:
-        keep = (known is not None and k < 4 * EVERY) or (self.plain.noise < 0.04 and k // EVERY % 4 != 0)
-        if k % EVERY == 0 and k and not keep:
-            self._design()
-        at = self.start + 5 * k
-        y = complex(np.dot(self.filter, x[at + OFFSETS]))
-        for back in range(1, min(ACROSS, k) + 1):
-            y -= self.feedback[back - 1] * self.points[k - back]
-        _, soft_fixed, off = self.plain.step(self._fixed(x, k), self.turn, self.step, known)
-        _, soft, off_equalized = self.eq.step(y, self.turn, self.step, known)
-        if known is not None:
-            self.angle += self.turn + self.step * SYMBOL_OF_DIBIT[known]
+        turn = self.turn
+        before = self.points[-1] if k else np.exp(-1j * self.turn0)
+        dibit, soft_fixed, off = self.plain.step(self._fixed(x, k), turn, self.step, known)
+        if self.awake:
+            if k % EVERY == 0 and k and not (known is not None and k < 4 * EVERY):
+                self._design()
+            y = complex(np.dot(self.filter, x[self.start + 5 * k + OFFSETS]))
+            for back in range(1, min(ACROSS, k) + 1):
+                y -= self.feedback[back - 1] * self.points[k - back]
+            _, soft, off_equalized = self.eq.step(y, turn, self.step, known)
+            places = before * np.exp(1j * (turn + self.step * SYMBOL_OF_DIBIT))
+            dibit = int(np.argmax((y * places.conj()).real)) if known is None else known
+            self._advance(before, turn, dibit)
+            self._learn(x)
+            if self.eq.noise < self.plain.noise:
+                off = off_equalized
         else:
-            frame = self.angle + self.turn + self.step
-            self.angle = frame + 2 * self.step * np.floor((np.angle(y) - frame) / (2 * self.step) + 0.5)
-        self.points = np.append(self.points, np.exp(1j * self.angle))
-        if self.eq.noise < self.plain.noise:
-            off = off_equalized
+            soft = soft_fixed
+            self._advance(before, turn, dibit)
         if abs(off) < 0.7:
             self.turn += (0.02 if known is not None else settings.GAIN) * off
-        self._learn(x)
+        if known is None and self.awake and self.plain.noise < ASLEEP:
+            self.awake = False
+        elif known is None and not self.awake and self.plain.noise > AWAKE:
+            self._wake(x)
         return [soft_fixed, soft]
+
+    def _advance(self, before: complex, turn: float, dibit: int) -> None:
+        self.points = np.append(self.points, before * np.exp(1j * (turn + self.step * SYMBOL_OF_DIBIT[dibit])))
+
+    def _wake(self, x: Complex) -> None:
+        points = self.points
+        self._forget()
+        for newest in range(max(len(points) - 1 - RECALL, 0), len(points)):
+            self.points = points[: newest + 1]
+            self._learn(x)
+        self.eq = Track(points[-1], settings.EQUALIZER_MEMORY)
+        self.eq.noise = self.eq.spread = self.plain.noise
+        self.eq.count = self.plain.count
+        self._design()
+        self.awake = True
 
     def _signal(self, sample: int, newest: int) -> complex:
         """What the decided symbols make at a sample counted from the first point; no symbol after `newest`."""

@@ -73,14 +73,29 @@ def test_preferred_path_is_taken() -> None:
     x, _ = scene(CqpskModulator, 1, Path(15.0), seed=6)
     for path in (FIXED, EQUALIZED):
         burst = Burst(hit_of(Pulse.LSM))
+        burst.prefer(path)
         burst.train(x, 0, SYNC)
         burst.run(x[:1000], 0)
-        burst.prefer(path)
         llr, taken = burst.emit(x, 0, 100)
         assert (taken == path).all()
         assert llr.shape == (100, 2)
         assert burst.emitted == 100
     assert burst.emit(x, 0, 100)[0].shape == (0, 2)
+
+
+def test_the_equaliser_sleeps_on_a_clean_signal_and_wakes_for_a_second_ray() -> None:
+    x, _ = scene(CqpskModulator, 1, Path(25.0), seed=8)
+    late = np.concatenate([np.zeros(2, np.complex64), x[:-2]])
+    second = (np.arange(len(x)) > 1500).astype(np.float32) * np.complex64(0.8j)
+    burst = Burst(hit_of(Pulse.LSM))
+    burst.train(x, 0, SYNC)
+    both = x + second * late
+    burst.run(both[:1480], 0)
+    assert burst.noise[FIXED] == burst.noise[EQUALIZED] < 0.04
+    assert not burst.emit(both, 0, burst.decided)[1].any()
+    burst.run(both[:2400], 0)
+    assert burst.noise[EQUALIZED] < 0.3 * burst.noise[FIXED]
+    assert burst.emit(both, 0, burst.decided)[1][60:].all()
 
 
 def test_silence_gives_nothing_to_believe() -> None:
