@@ -4,8 +4,9 @@
                        · dc_dbfs · gaps · start · note
     [[carrier]]        name · freq or offset · mode · bandwidth · cn_db or level_dbfs · ctcss_hz or dcs
                        · tone_deviation_hz · burst_deg · burst_s · depth · error_hz · drift_hz_s · fading · second_ray
+                       · nac · talkgroup · source_id
     [[carrier.over]]   start_s · text or speech or tone_hz · seconds · lead_s · hold_s · level_db · talker
-                       · voice · speed · pitch
+                       · voice · speed · pitch · source_id · emergency
 
 Levels are dB relative to a carrier whose |x|² is 1, the full scale of the recording. cn_db is the ratio of the carrier
 to the noise within the carrier's own channel width; an AM carrier counts without its sidebands, SSB by its peaks.
@@ -20,10 +21,14 @@ from typing import Any
 
 from sdrbridge import modes
 from sdrbridge.errors import ConfigError
+from sdrbridge.ports.modulation import MOST_SOURCE, MOST_TALKGROUP, read_nac
 from sdrbridge.table import Table, did_you_mean
 from sdrbridge.units import format_frequency
 
 FORMATS = ("cu8", "ci8", "ci16_le", "cf32_le")
+
+SENT = {**modes.PRESETS, "p25": (modes.Preset("p25", 12_500, 13_000.0, 24_000),)}
+"""Modes a carrier may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class OverPlan:
 
     start_s: key pressed. lead_s: carrier before the speech. seconds: length of tone or silence; cuts speech off.
     hold_s: carrier after the speech before the key is released. level_db: talker against a normal one. voice, speed
-    (words a minute), pitch (0 … 99): of the synthesiser.
+    (words a minute), pitch (0 … 99): of the synthesiser. source_id, emergency: of P25, None for the carrier's.
     """
 
     start_s: float
@@ -64,6 +69,17 @@ class OverPlan:
     voice: str = "en-us"
     speed: int = 175
     pitch: int = 50
+    source_id: int | None = None
+    emergency: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DigitalPlan:
+    """What a P25 transmitter says of its calls. nac: 12 bits. source_id: of overs that name none."""
+
+    nac: int
+    talkgroup: int
+    source_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +88,7 @@ class CarrierPlan:
 
     offset_hz: channel from the scene's centre. level_dbfs: of the carrier. error_hz, drift_hz_s: of its frequency
     against the channel's. burst_deg, burst_s: how the tone turns its phase at the release, and for how long; with dcs,
-    burst_s is the length of the turn-off code.
+    burst_s is the length of the turn-off code. digital: of mode p25.
     """
 
     name: str
@@ -91,6 +107,7 @@ class CarrierPlan:
     drift_hz_s: float = 0.0
     fading: Fading | None = None
     second_ray: SecondRay | None = None
+    digital: DigitalPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +262,10 @@ class _Reader:
         for key in ("ctcss_hz", "dcs"):
             if key in t.values and preset and preset.mode != "nfm":
                 t.problem(key, t.values[key], f"is sent on mode nfm only, not on {preset.mode}")
+        for key in ("nac", "talkgroup", "source_id"):
+            if key in t.values and preset and preset.mode != "p25":
+                t.problem(key, t.values[key], f"is sent on mode p25 only, not on {preset.mode}")
+                t.seen.add(key)
         if ctcss is not None and dcs is not None:
             t.problem("dcs", dcs, "ctcss_hz is given too; a carrier bears one of them")
         limit = preset.deviation_hz / 2 if preset and preset.deviation_hz else 2_500.0
@@ -254,11 +275,12 @@ class _Reader:
         error, drift = t.number("error_hz", -5_000, 5_000), t.number("drift_hz_s", -5_000, 5_000)
         fading = self._fading(t)
         ray = self._ray(t)
-        overs = [self._over(o, seconds) for o in self._tables(t, "over", "carrier.")]
+        digital = self._digital(t) if preset and preset.mode == "p25" else None
+        overs = [self._over(o, seconds, digital) for o in self._tables(t, "over", "carrier.")]
         t.finish()
         if preset and offset is not None:
             self._check_band(t, preset, offset, rate, center)
-        if name is None or preset is None or offset is None:
+        if name is None or preset is None or offset is None or (preset.mode == "p25" and digital is None):
             return None
         floor = noise + _db(preset.bandwidth_hz / rate)
         return CarrierPlan(
@@ -278,17 +300,24 @@ class _Reader:
             _or(drift, 0.0),
             fading,
             ray,
+            digital,
         )
+
+    def _digital(self, t: Table) -> DigitalPlan | None:
+        nac = read_nac(t)
+        talkgroup, source = t.integer("talkgroup", 0, MOST_TALKGROUP), t.integer("source_id", 0, MOST_SOURCE)
+        for key, what in (("nac", 'e.g. nac = "$293"'), ("talkgroup", "to whom it talks"), ("source_id", "who talks")):
+            if key not in t.values:
+                t.missing(key, what)
+        return None if nac is None else DigitalPlan(nac, talkgroup or 0, source or 0)
 
     def _preset(self, t: Table) -> modes.Preset | None:
         mode, width = t.text("mode", required=True), t.frequency("bandwidth", minimum=1)
         if mode is None:
             return None
-        presets = modes.PRESETS.get(mode)
+        presets = SENT.get(mode)
         if presets is None:
-            t.problem(
-                "mode", mode, f"is not sent; modes are {', '.join(modes.PRESETS)}", did_you_mean(mode, modes.PRESETS)
-            )
+            t.problem("mode", mode, f"is not sent; modes are {', '.join(SENT)}", did_you_mean(mode, SENT))
             return None
         found = [p for p in presets if width is None or abs(p.bandwidth_hz - width) <= 5]
         if not found:
@@ -335,7 +364,7 @@ class _Reader:
         r.finish()
         return SecondRay(delay, _or(level, 0.0), _or(turn, 0.0), _or(shift, 0.0)) if delay is not None else None
 
-    def _over(self, o: Table, seconds: float) -> OverPlan | None:
+    def _over(self, o: Table, seconds: float, digital: DigitalPlan | None) -> OverPlan | None:
         start = o.number("start_s", 0, seconds)
         if "start_s" not in o.values:
             o.missing("start_s", "when the key is pressed, in seconds of the scene")
@@ -353,12 +382,16 @@ class _Reader:
         lead, hold = o.number("lead_s", 0, 10), o.number("hold_s", 0, 10)
         level, talker, voice = o.number("level_db", -40, 40), o.text("talker"), o.text("voice")
         speed, pitch = o.integer("speed", 80, 450), o.integer("pitch", 0, 99)
+        source, emergency = None, None
+        if digital is not None:
+            source, emergency = o.integer("source_id", 0, MOST_SOURCE), o.flag("emergency")
         o.finish()
         if start is None:
             return None
         return OverPlan(
             start, text, file, tone, length, _or(lead, 0.25), _or(hold, 0.1), _or(level, 0.0), talker,
             voice or "en-us", 175 if speed is None else speed, 50 if pitch is None else pitch,
+            source, bool(emergency),
         )  # fmt: skip
 
 

@@ -21,6 +21,9 @@ from dsp.blocks import AUDIO_RATE, AudioBlock, IqBlock
 from dsp.fading import FrequencyOffset, Rayleigh, TwoRay
 from dsp.impair import Awgn, Chain, DcOffset, Impairment, IqImbalance, SampleGaps
 from dsp.mod import AmModulator, Ctcss, Dcs, FmModulator, Modulator, SsbModulator, Upconverter
+from dsp.p25.symbols import SYMBOL_RATE
+from dsp.p25.transmitter import Call, VoiceTransmitter, air_symbols
+from dsp.vocoder.imbe import ImbeVocoder
 from hw.errors import SinkError
 from hw.sigmfwriter import SigmfWriter
 from sdrbridge import scene as scenes
@@ -122,14 +125,16 @@ def _channel_truth(scene: Scene, c: CarrierPlan, overs: Sequence[_Over]) -> dict
         "ctcss_hz": c.ctcss_hz,
         "dcs": c.dcs,
         "tone_deviation_hz": _tone_deviation(c),
+        "nac": f"${c.digital.nac:03X}" if c.digital else None,
         "fading_doppler_hz": c.fading.doppler_hz if c.fading else None,
         "second_ray_us": c.second_ray.delay_us if c.second_ray else None,
-        "overs": [_over_truth(o) for o in overs],
+        "overs": [_over_truth(c, o) for o in overs],
     }
     return {key: value for key, value in facts.items() if value is not None}
 
 
-def _over_truth(o: _Over) -> dict[str, Any]:
+def _over_truth(c: CarrierPlan, o: _Over) -> dict[str, Any]:
+    call = _call(c, o.plan)
     facts = {
         "start_s": o.key / AUDIO_RATE,
         "end_s": o.end / AUDIO_RATE,
@@ -140,6 +145,9 @@ def _over_truth(o: _Over) -> dict[str, Any]:
         "talker": o.plan.talker,
         "text": o.plan.text,
         "tone_hz": o.plan.tone_hz,
+        "talkgroup": call.talkgroup if call else None,
+        "source_id": call.source if call else None,
+        "emergency": call.emergency if call else None,
     }
     return {key: value for key, value in facts.items() if value is not None}
 
@@ -155,6 +163,8 @@ def _overs(scene: Scene, carrier: CarrierPlan) -> tuple[_Over, ...]:
         said = key + round(plan.lead_s * AUDIO_RATE)
         unkey = said + len(clip) + round(plan.hold_s * AUDIO_RATE)
         end = unkey + tail
+        if carrier.digital:
+            end = key - (-air_symbols(unkey - key) * AUDIO_RATE // SYMBOL_RATE)
         where = f'{scene.path}: carrier "{carrier.name}": over at {plan.start_s:g} s'
         if overs and key < overs[-1].end:
             problems.append(f"{where}: the one before it ends at {overs[-1].end / AUDIO_RATE:.2f} s only")
@@ -182,8 +192,19 @@ def _fm(c: CarrierPlan) -> FmModulator:
     return FmModulator(rate, c.preset.deviation_hz, "wfm75" if c.preset.mode == "wfm" else "nfm", tone)
 
 
-def _modulator(c: CarrierPlan) -> Modulator:
+def _call(c: CarrierPlan, over: OverPlan) -> Call | None:
+    """Who is shown to talk, of P25."""
+    if c.digital is None:
+        return None
+    source = c.digital.source_id if over.source_id is None else over.source_id
+    return Call(c.digital.talkgroup, source, over.emergency)
+
+
+def _modulator(c: CarrierPlan) -> Modulator | VoiceTransmitter:
     rate = scenes.baseband_rate(c.preset)
+    if c.digital is not None:
+        call = Call(c.digital.talkgroup, c.digital.source_id)
+        return VoiceTransmitter(rate, c.digital.nac, call, ImbeVocoder())
     if c.preset.kind == "fm":
         return _fm(c)
     if c.preset.kind == "am":
@@ -196,6 +217,7 @@ class _Transmitter:
 
     def __init__(self, scene: Scene, plan: CarrierPlan, overs: Sequence[_Over], seed: int) -> None:
         rate = scenes.baseband_rate(plan.preset)
+        self.plan = plan
         self.overs = overs
         self.modulator = _modulator(plan)
         path: list[Impairment] = []
@@ -215,7 +237,10 @@ class _Transmitter:
         """The carrier for speech samples start … start + n, as far as it is out."""
         while self._keyed < len(self.overs) and self.overs[self._keyed].key < start + n:
             over = self.overs[self._keyed]
-            self.modulator.key(over.key)
+            if isinstance(self.modulator, VoiceTransmitter):
+                self.modulator.key(over.key, _call(self.plan, over.plan))
+            else:
+                self.modulator.key(over.key)
             self.modulator.unkey(over.unkey)
             self._keyed += 1
         audio = np.zeros(n, np.float32)

@@ -27,7 +27,7 @@ from dsp.blocks import AUDIO_RATE, AudioBlock, IqBlock
 from dsp.errors import RangeError, RateError, ShapeError
 from dsp.p25.encryption import EncryptionSync
 from dsp.p25.link_control import LinkControl
-from dsp.p25.modulator import C4fmModulator
+from dsp.p25.modulator import REACH, C4fmModulator
 from dsp.p25.nid import Duid
 from dsp.p25.symbols import SYMBOL_RATE, dibits_of, information
 from dsp.p25.units import (
@@ -77,6 +77,13 @@ class Call:
 class _Over:
     key: int
     unkey: int | None = None
+    call: Call | None = None
+
+
+def air_symbols(length: int) -> int:
+    """Symbols on the air, with the carrier's rise and fall, of a message of so many samples of speech."""
+    voice_units = -(-(length + FRAME_SAMPLES) // _LDU_SAMPLES)
+    return 2 * REACH + UNIT_SYMBOLS[Duid.HDU] + voice_units * _LDU_SYMBOLS + UNIT_SYMBOLS[Duid.TDULC]
 
 
 class VoiceTransmitter:
@@ -138,14 +145,17 @@ class VoiceTransmitter:
         """Whether an over has been begun and not released."""
         return bool(self._overs) and self._overs[-1].unkey is None
 
-    def key(self, index: int) -> None:
-        """Speech is sent from sample `index` on. Raises `RangeError` if that is past, or an over is still on."""
+    def key(self, index: int, call: Call | None = None) -> None:
+        """Speech is sent from sample `index` on. call: from its message on, None for the one that is set by then.
+
+        Raises `RangeError` if that is past, or an over is still on.
+        """
         if self.keyed:
             raise RangeError(f"key at {index}: the over keyed at {self._overs[-1].key} has not been unkeyed")
         least = max(self._next or 0, (self._overs[-1].unkey or 0) if self._overs else 0)
         if index < least:
             raise RangeError(f"key at {index}: samples up to {least} have been sent")
-        self._overs.append(_Over(index))
+        self._overs.append(_Over(index, call=call))
 
     def unkey(self, index: int) -> None:
         """Speech ends at sample `index`, or now if that is past; silence to the end of the unit, and the terminator."""
@@ -236,6 +246,7 @@ class VoiceTransmitter:
                 if wait > 0:
                     return np.zeros(min(wait, most), np.complex64)
                 self._messages += 1
+                self.call = self._overs[0].call or self.call
                 self._units = self._message(self._overs[0].key, self._out)
             dibits = next(self._units, None)
             if dibits is None:
@@ -277,6 +288,9 @@ class VoiceTransmitter:
         """Whether anybody was keyed after `since`, as is known `now`; overs that ended before are forgotten."""
         while self._overs and self._overs[0].unkey is not None and self._overs[0].unkey <= since:
             self._overs.popleft()
+        for over in self._overs:
+            if over.key < now:
+                self.call = over.call or self.call
         return bool(self._overs) and self._overs[0].key < now
 
     def _frame(self, at: int) -> NDArray[np.uint8]:

@@ -67,7 +67,11 @@ def test_levels_are_worked_out_from_the_noise_in_the_channel(tmp_path: Path) -> 
         ("seconds = 4", "seconds = 4\ngaps = [[1, 0.5], [1.2, 0.1]]", "in order, apart"),
         ("seconds = 4", 'seconds = 4\nstart = "2026-06-01"', "a time with zone"),
         ("seconds = 4", 'seconds = 4\nname = "../up"', "a plain file name"),
-        ('mode = "nfm"', 'mode = "fnm"', 'mode = "fnm": is not sent; modes are nfm, am, usb, lsb, wfm; did you mean'),
+        (
+            'mode = "nfm"',
+            'mode = "fnm"',
+            'mode = "fnm": is not sent; modes are nfm, am, usb, lsb, wfm, p25; did you mean',
+        ),
         ('bandwidth = "25k"', 'bandwidth = "20k"', 'mode nfm has "12.5k" and "25k"'),
         ('freq = "155.43M"', 'freq = "156.43M"', "lies outside the scene: 155.304M … 155.496M"),
         ('freq = "155.43M"', "", "freq is missing: or offset"),
@@ -106,6 +110,32 @@ def test_all_problems_come_together(tmp_path: Path) -> None:
 
 def test_a_tone_on_am_is_refused(tmp_path: Path) -> None:
     assert any("on mode nfm only" in p for p in problems_of(tmp_path, GOOD.replace('"nfm"', '"am"')))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "said"),
+    [
+        ('nac = "$293"', "nac = 293", 'is written in hexadecimal, as text: nac = "$293"'),
+        ('nac = "$293"', 'nac = "$1293"', 'must be 12 bits in hexadecimal, "$000" to "$FFF"'),
+        ('nac = "$293"', "", "nac is missing"),
+        ("talkgroup = 7", "", "talkgroup is missing"),
+        ("talkgroup = 7", "talkgroup = 65536", "must lie between 0 and 65535"),
+        ("source_id = 12", "", "source_id is missing"),
+        ("source_id = 13", "source_id = 16777216", "must lie between 0 and"),
+        ("source_id = 13", "emergency = 1", "must be true or false"),
+        ('mode = "p25"', 'mode = "nfm"', "talkgroup = 7: is sent on mode p25 only, not on nfm"),
+        ("talkgroup = 7", "talkgroup = 7\nctcss_hz = 100.0", "is sent on mode nfm only, not on p25"),
+    ],
+)
+def test_each_mistake_of_a_p25_carrier_is_named(tmp_path: Path, wrong: str, right: str, said: str) -> None:
+    good = GOOD.replace('mode = "nfm"', 'mode = "p25"').replace('bandwidth = "25k"\n', "")
+    good = good.replace('dcs = "023N"', 'nac = "$293"\ntalkgroup = 7\nsource_id = 12') + "source_id = 13\n"
+    (tmp_path / "scene.toml").write_text(good, encoding="utf-8")
+    plan = scenes.load(tmp_path / "scene.toml").carriers[0]
+    assert plan.digital == scenes.DigitalPlan(0x293, 7, 12)
+    assert plan.overs[0].source_id == 13
+    problems = problems_of(tmp_path, good.replace(wrong, right, 1))
+    assert any(said in p for p in problems), problems
 
 
 def test_missing_and_unreadable_files(tmp_path: Path) -> None:

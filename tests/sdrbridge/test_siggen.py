@@ -10,7 +10,9 @@ import soundfile
 from numpy.typing import NDArray
 from scipy import fft
 
+from dsp.blocks import BasebandBlock
 from dsp.mod import dcs_word
+from dsp.p25.receiver import P25Receiver
 from dsp.tones.tables import DCS_CODES
 from hw.base import Source
 from hw.registry import open_source
@@ -211,6 +213,66 @@ def test_progress_and_clips(tmp_path: Path) -> None:
     assert seen == sorted(seen) and seen[-1] == 1.0 and len(seen) == 15
     assert [p.name for p in made.clips] == ["scene.FM.1.wav", "scene.FM.2.wav", "scene.AM.1.wav"]
     assert soundfile.info(made.clips[1]).samplerate == 8_000
+
+
+P25 = """
+[[carrier]]
+name = "EAST"
+offset = "0"
+mode = "p25"
+cn_db = 30
+error_hz = -120
+nac = "$293"
+talkgroup = 1001
+source_id = 9000
+
+[[carrier.over]]
+start_s = 0.1
+speech = "talk.wav"
+
+[[carrier.over]]
+start_s = 1.0
+tone_hz = 700
+seconds = 0.05
+lead_s = 0.0
+hold_s = 0.0
+source_id = 77
+emergency = true
+"""
+
+
+def test_p25_carrier_is_read_as_its_truth_says(tmp_path: Path) -> None:
+    made = make(tmp_path, SCENE + P25)
+    assert (
+        samples_of(make(tmp_path / "again", SCENE + P25).recording)[0].tobytes()
+        == samples_of(made.recording)[0].tobytes()
+    )
+    truth = json.loads(made.truth.read_text())["channels"][-1]
+    assert (truth["nac"], truth["mode"]) == ("$293", "p25")
+    x, rate, _ = samples_of(made.recording)
+    z = channel(x, rate, 0).astype(np.complex64)[:: rate // 24_000]
+    receiver = P25Receiver(1, 24_000, [0x293])
+    frames = [r.frame for r in receiver.process(BasebandBlock(np.ascontiguousarray(z[None]), 24_000, 0))]
+    frames += [r.frame for r in receiver.flush()]
+    # At 30 dB and 120 Hz off, long runs of one symbol in header and terminator cost the receiver a few bits.
+    assert all(f.valid and f.errors <= (12 if f.name in ("HDU", "TDULC") else 0) for f in frames)
+    ends = [f for f in frames if f.name == "TDULC"]
+    starts = [f for f in frames if f.name == "HDU"]
+    for over, first, last in zip(truth["overs"], starts, ends, strict=True):
+        # Ten symbols of carrier before the header and behind the terminator.
+        assert first.index / 24_000 == pytest.approx(over["start_s"] + 10 / 4_800, abs=2e-4)
+        assert last.decided / 24_000 == pytest.approx(over["end_s"] - 10 / 4_800, abs=3e-4)
+        said = last.fields()
+        assert (said["talkgroup"], said["source"], said["emergency"]) == (
+            over["talkgroup"], over["source_id"], over["emergency"],
+        )  # fmt: skip
+    assert [(o["source_id"], o["emergency"]) for o in truth["overs"]] == [(9000, False), (77, True)]
+    assert truth["overs"][0]["speech_start_s"] == pytest.approx(0.35)
+
+
+def test_p25_overs_that_meet_in_their_terminators_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r'"EAST": over at 0\.6 s: the one before it ends at 0\.95 s only'):
+        make(tmp_path, SCENE + P25.replace("start_s = 1.0", "start_s = 0.6"))
 
 
 def test_overs_that_meet_or_do_not_fit_are_refused(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from dsp.p25.frame import Frame
 from dsp.p25.link_control import LinkControl
 from dsp.p25.modulator import REACH
 from dsp.p25.receiver import P25Receiver
-from dsp.p25.transmitter import Call, VoiceTransmitter
+from dsp.p25.transmitter import Call, VoiceTransmitter, air_symbols
 from dsp.p25.units import Header
 from dsp.vocoder.imbe import ImbeDecoder, ImbeEncoder, ImbeVocoder
 
@@ -101,6 +101,7 @@ def test_message_from_header_to_terminator_at_its_times(length: int, voice_units
     on = np.flatnonzero(iq)
     assert on[0] in (key * 3, key * 3 + 1)
     assert on[-1] == key * 3 + (2 * REACH + 396 + 864 * voice_units + 216) * RATE // SYMBOL_RATE - 1
+    assert on[-1] == key * 3 + air_symbols(length) * RATE // SYMBOL_RATE - 1
 
 
 def test_first_syllable_is_heard_and_comes_as_late_as_declared() -> None:
@@ -202,6 +203,18 @@ def test_call_may_change_and_stands_in_the_next_link_control() -> None:
     assert header.talkgroup == 1001
     assert header.encryption is not None and header.encryption.clear
     assert {f.nac for f in frames} == {NAC}
+
+
+def test_each_over_may_bring_its_own_call_long_before() -> None:
+    tx, said = transmitter(), line(speech()[8_000:24_000], 0)
+    calls = [Call(1, 11), Call(2, 22, emergency=True), Call(3, 33)]
+    for (key, unkey), call in zip([(0, 800), (2_600, 4_000), (4_200, 4_400)], calls):
+        tx.key(key, call)
+        tx.unkey(unkey)
+    frames = heard(tx.process(AudioBlock(said, 8_000, 0)).samples)
+    words = [(f.name, f.content.source) for f in frames if isinstance(f.content, LinkControl)]
+    # The third goes on in the message of the second.
+    assert words == [("LDU1", 11), ("TDULC", 11), ("LDU1", 22), ("TDULC", 33)]
 
 
 def test_end_of_the_stream_ends_the_message() -> None:
