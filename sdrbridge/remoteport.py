@@ -28,8 +28,8 @@ from sdrbridge.wire import Audio, Beat, Begin, End, Hello, Known, Message, Told
 KEPT = 1 << 15
 """Samples of speech kept for the matrix and the recorder: four seconds."""
 
-BEATS = 200
-"""Beats (two seconds) over which the least delayed one says where the tuner is in bridge time."""
+BEATS_S = 2.0
+"""Seconds of beats of which the least delayed one says where the tuner is in bridge time."""
 
 _TIMES = ("t_s", "at_s", "start_s", "end_s")
 """Fields of a worker's event that are tuner time."""
@@ -201,12 +201,13 @@ class RemoteTuner:
         self._sink = sink
         self._placed: dict[str, _Placed] = {}
         self._names: dict[str, str] = {}
-        self._offsets: deque[int] = deque(maxlen=BEATS)
+        # When it was seen, and the offset: rising, so that the first is the least of those that still count.
+        self._offsets: deque[tuple[int, int]] = deque()
 
     @property
     def offset(self) -> int:
         """What is added to tuner time to get bridge time, for an over that begins now."""
-        return min(self._offsets, default=0)
+        return self._offsets[0][1] if self._offsets else 0
 
     def take(self, messages: Iterable[Message], now: int, monotonic: float) -> None:
         """Take what arrived before the tick of `now`, which came at `monotonic` by the machine's steady clock."""
@@ -215,7 +216,7 @@ class RemoteTuner:
             # First the time: it belongs to all that came with it.
             if isinstance(message, Beat):
                 self.beat = message
-                self._offsets.append(now - message.time)
+                self._see(now, now - message.time)
                 self.clock.beat(message.time, now - (monotonic - message.sent_s) * AUDIO_RATE)
         for message in messages:
             if isinstance(message, Hello):
@@ -227,6 +228,13 @@ class RemoteTuner:
                 self._tell(message.event)
             elif isinstance(message, Begin | Known | Audio | End):
                 self._about_over(message)
+
+    def _see(self, now: int, offset: int) -> None:
+        while self._offsets and self._offsets[-1][1] >= offset:
+            self._offsets.pop()
+        self._offsets.append((now, offset))
+        while self._offsets[0][0] <= now - BEATS_S * AUDIO_RATE:
+            self._offsets.popleft()
 
     def _about_over(self, message: Begin | Known | Audio | End) -> None:
         port = self.ports.get(message.channel)

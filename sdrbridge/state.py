@@ -2,7 +2,7 @@
 
     state = State.open(folder / "state.db")     a broken file is put aside, and `remark` says so
     state.saved                                 what the last run left
-    state.put(Saved(…))                         written by a thread of its own, the newest wins
+    state.put(Saved(…))                         written by a thread of its own, or in `work`; the newest wins
 
 The site file says what a bridge starts with; technicians change it while it runs. So next to the patches as they are,
 the file keeps the patches as the site file had them then: a patch that has since been changed in the site file is taken
@@ -17,7 +17,7 @@ from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -76,9 +76,10 @@ def merge(saved: Saved, site: Mapping[str, Patch], ports: Sequence[str]) -> tupl
 
 
 class State:
-    """The file. remark: what was wrong with it when it was opened; "" for nothing."""
+    """The file. remark: what was wrong with it when it was opened; "" for nothing. threaded: has a thread that writes;
+    without one, call `work`."""
 
-    def __init__(self, path: Path, saved: Saved | None, remark: str) -> None:
+    def __init__(self, path: Path, saved: Saved | None, remark: str, threaded: bool = True) -> None:
         self.path = path
         self.saved = saved
         """What the last run left; None if there was none, or it could not be read."""
@@ -88,12 +89,15 @@ class State:
         self.writes = 0
         self._wake = threading.Condition()
         self._next: Saved | None = None
+        self._failed: Saved | None = None
         self._closing = False
-        self._thread = threading.Thread(target=self._run, name="state", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+        if threaded:
+            self._thread = threading.Thread(target=self._run, name="state", daemon=True)
+            self._thread.start()
 
     @classmethod
-    def open(cls, path: Path) -> "State":
+    def open(cls, path: Path, threaded: bool = True) -> Self:
         """Open or make the file. One that cannot be read is renamed, and the bridge starts as the site file says.
 
         Raises `SdrBridgeError` where not even a new one can be made.
@@ -119,7 +123,7 @@ class State:
                 pass
         except sqlite3.Error as problem:
             raise SdrBridgeError(f"{path}: cannot be written: {problem}; choose another state folder") from problem
-        return cls(path, saved, remark)
+        return cls(path, saved, remark, threaded)
 
     def put(self, saved: Saved) -> None:
         """Keep this; never waits."""
@@ -127,23 +131,30 @@ class State:
             self._next = saved
             self._wake.notify()
 
+    def work(self) -> None:
+        """Write what was put last, and what could not be written before."""
+        with self._wake:
+            saved, self._next = self._next or self._failed, None
+        if saved is not None:
+            self._failed = None if self._write(saved) else saved
+
     def close(self) -> None:
         """Write what is left and stop."""
         with self._wake:
             self._closing = True
             self._wake.notify()
-        self._thread.join()
+        if self._thread is None:
+            self.work()
+        else:
+            self._thread.join()
 
     def _run(self) -> None:
-        failed: Saved | None = None
         while True:
             with self._wake:
                 # A full disk may have room again; what could not be written is tried every few seconds.
-                self._wake.wait_for(lambda: self._next is not None or self._closing, 5.0 if failed else None)
-                saved, self._next = self._next or failed, None
+                self._wake.wait_for(lambda: self._next is not None or self._closing, 5.0 if self._failed else None)
                 closing_down = self._closing
-            if saved is not None:
-                failed = None if self._write(saved) else saved
+            self.work()
             if closing_down:
                 return
 

@@ -1,6 +1,7 @@
 """`sdrbridge simulate`: hours of a busy bridge in minutes, with faults, and its invariants watched."""
 
 import tempfile
+import time
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,14 +28,16 @@ def run(options: Namespace) -> int:
     else:
         script = _read(options.script)
     try:
+        began = time.process_time()
         outcome = _once(house, script, options, "simulating")
+        took = time.process_time() - began
         if options.twice:
             again = _once(house, script, options, "once more")
             if again.digest != outcome.digest:
                 raise Broken(1, 0, f"two runs of one script differ: {outcome.digest[:16]} and {again.digest[:16]}")
     except Broken as broken:
         return _broken(house, script, broken, options)
-    _tell(outcome, options)
+    _tell(outcome, took, options)
     return 0
 
 
@@ -84,9 +87,11 @@ def _read(path: Path) -> list[Deed]:
     return sorted(found, key=lambda deed: deed.at)
 
 
-def _tell(outcome: Outcome, options: Namespace) -> None:
+def _tell(outcome: Outcome, took: float, options: Namespace) -> None:
+    """took: seconds of CPU."""
+    pace = outcome.seconds / 60 / took if took else 0.0
     if options.json:
-        print_json({"seed": options.seed, **outcome.to_dict()})
+        print_json({"seed": options.seed, **outcome.to_dict(), "hours_per_cpu_minute": round(pace, 1)})
         return
     tally = outcome.tally
     rows = [
@@ -96,9 +101,11 @@ def _tell(outcome: Outcome, options: Namespace) -> None:
         ["refused", str(tally.refused)],
         ["first syllables checked", str(tally.first_syllables)],
         ["transmitters on the air", f"{tally.keyed_s / 3600:.2f} h"],
-        ["process died or hung", str(outcome.restarts)],
+        *([fault, str(count)] for fault, count in outcome.faults.items()),
+        ["process started again", str(outcome.restarts)],
         ["events", str(tally.events)],
         ["journal entries", f"{outcome.journal_written}, {outcome.journal_lost} lost and counted"],
+        ["hours per CPU-minute", f"{pace:.1f}"],
         ["digest", outcome.digest[:16]],
     ]
     print_table(f"seed {options.seed}: every invariant held", ["what", "how much"], rows, right=[1])

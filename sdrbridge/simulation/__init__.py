@@ -1,8 +1,11 @@
 """The whole bridge under a virtual clock, with seeded talkers, operators and faults, and the invariants watched.
 
 script    what happens from outside: who talks when, what operators and the world do   (from a seed)
-house     the ports: channels behind a tuner, donor radios, links, and the air they speak on
-world     engine, keyer guard, journal and clock, driven through a script
+house     the ports: channels behind a tuner, donor radios, links, and the voices they speak in
+tuners    receiver workers and the wire to them; they die, hang, leak, are late, and lose their device
+ears      donor radios
+machine   clock, lines of the transmitters, a disk that can be full
+world     engine, keyer guard, journal, state and clock, driven through a script
 watch     the invariants of the design, held against every frame and every event
 shrink    the shortest script that still breaks one
 """

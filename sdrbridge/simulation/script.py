@@ -14,6 +14,12 @@ from typing import Any
 
 from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
 
+WORKER_FAULTS = ("dies", "hangs", "leaks", "loses its device", "is late")
+"""What a worker may do; the last two for a while."""
+
+LINK_FAULTS = ("lose", "late", "double", "reorder", "stall")
+"""What a network may do with packets."""
+
 Facts = dict[str, Any]
 
 
@@ -125,19 +131,19 @@ def _fail(rng: random.Random, end: int, plan: Plan, roles: Roles) -> Iterable[De
             return
         match rng.choice(["worker", "link", "kill", "hang", "disk", "clock", "device"]):
             case "worker":
-                yield Deed(
-                    start, "worker", {"tuner": rng.choice(roles.tuners), "for_s": round(rng.uniform(0.5, 20), 2)}
-                )
+                how = rng.choice(WORKER_FAULTS)
+                args = {"tuner": rng.choice(roles.tuners), "how": how, "for_s": round(rng.uniform(0.5, 20), 2)}
+                yield Deed(start, "worker", args)
             case "device":
                 yield Deed(start, "device", {"port": rng.choice(roles.radios), "for_s": round(rng.uniform(0.5, 20), 2)})
             case "link":
-                fault = rng.choice(["lose", "late", "double", "reorder", "stall"])
+                fault = rng.choice(LINK_FAULTS)
                 args = {"port": rng.choice(roles.links), "fault": fault, "for_s": round(rng.uniform(1, 30), 2)}
                 yield Deed(start, "link", args)
             case "kill":
                 yield Deed(start, "kill", {"for_s": round(rng.uniform(0.5, 2.5), 2)})
             case "hang":
-                yield Deed(start, "hang", {"for_s": round(rng.uniform(0.05, 3.0), 2)})
+                yield Deed(start, "hang", {"for_s": round(rng.uniform(0.05, 5.0), 2)})
             case "disk":
                 yield Deed(start, "disk", {"for_s": round(rng.uniform(5, 120), 1)})
             case "clock":

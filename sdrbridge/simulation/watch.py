@@ -17,6 +17,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
+from types import MappingProxyType
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from sdrbridge.matrix import Event
 from sdrbridge.patch import Patch
 from sdrbridge.port import Audio
 from sdrbridge.simulation.house import LOUDER, House
+from sdrbridge.state import Saved
 from sdrbridge.transmission import Transmission
 
 UNKEY_BOUND = AUDIO_RATE // 2
@@ -101,8 +103,8 @@ class Watch:
         self._found: Broken | None = None
         self.start(0, {})
 
-    def start(self, origin: int, patches: Mapping[str, Patch]) -> None:
-        """A bridge begins, with these patches, at the world's `origin`."""
+    def start(self, origin: int, patches: Mapping[str, Patch], muted: Mutes = MappingProxyType({})) -> None:
+        """A bridge begins, with these patches and mutes, at the world's `origin`."""
         self.origin = origin
         self._patches = dict(patches)
         self._before = self._patches
@@ -115,8 +117,7 @@ class Watch:
         self._by_hand: dict[str, int] = {}
         self._active: set[str] = set()
         self._hearers: dict[tuple[str, str], frozenset[str]] = {}
-        self._muted: Mutes = {}
-        self._muted_before: Mutes = {}
+        self._muted = self._muted_before = muted
         self._now = 0
         self._secret: dict[str, int] = {}
 
@@ -275,8 +276,8 @@ class Watch:
             self._break(2, f"{port} is sent {entry.over} {early:.3f} s before its transmitter carries speech")
         self.tally.first_syllables += 1
 
-    def finish(self, now: int, holding: Mapping[str, Transmission]) -> None:
-        """The step has been made; the bridge stands at `now`. holding: overs that are open, by port."""
+    def finish(self, now: int) -> None:
+        """The step has been made; the bridge stands at `now`."""
         if self._found is not None:
             raise self._found
         self._now = now
@@ -292,6 +293,11 @@ class Watch:
         """A transmitter's line is still keyed so many samples after what keyed it has died or hangs."""
         if since_death > UNKEY_BOUND:
             self._break(3, f"the line of {name} is keyed {since_death / AUDIO_RATE:.3f} s after the bridge is gone")
+
+    def restored(self, found: Saved, kept: Saved) -> None:
+        """What a bridge that was started again finds, and what was written down last."""
+        if found.patches != kept.patches or found.mutes != kept.mutes:
+            self._break(3, "a bridge that was started again has other patches or mutes than it had")
 
     def lost(self, where: str, lost: int, counted: int) -> None:
         """What was lost on purpose, and what the bridge says was lost."""

@@ -1,135 +1,52 @@
 """One run of a script: engine, operators, journal and the lines of the transmitters under a clock that is counted.
 
-    Script ─deeds─▶ World: talkers ▸ Ear ▸ Engine ▸ Transmitter ▸ Watch
-                           operators ▸ Operations ─┘      └▸ lines ◂ keyer guard
+    Script ─deeds─▶ World: talkers ▸ tuners, ears ▸ Engine ▸ Transmitter ▸ Watch
+                           operators ▸ Operations ────┘  │  └▸ lines ◂ keyer guard
                            faults ▸ workers, links, lines, disk, clock, the process itself
+                                                         └▸ journal, state
 
 Nothing here reads a real clock or rolls dice: the same script gives the same run, in long strides or tick by tick.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from random import Random
-from threading import Event as ThreadEvent
 from typing import Any
 
 from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
-from hw.keyer import Keyer
-from sdrbridge.config import PatchConfig, PortConfig, Site
+from sdrbridge.config import PatchConfig, PortConfig, Site, TunerConfig
 from sdrbridge.control import types
 from sdrbridge.control.identity import Identity
-from sdrbridge.engine import Engine, TunerState
+from sdrbridge.engine import Engine
 from sdrbridge.errors import SdrBridgeError
-from sdrbridge.guard import Guard, LineState
-from sdrbridge.journalwriter import JournalWriter
 from sdrbridge.matrix import Event
 from sdrbridge.operations import Operations
+from sdrbridge.pacer import MOST_LATE_S
 from sdrbridge.patch import Patch
 from sdrbridge.port import Port
-from sdrbridge.simulation.house import Ear, House, Over, Station, Transmitter
+from sdrbridge.simulation.ears import Ear
+from sdrbridge.simulation.house import House, Over, Station, Transmitter
+from sdrbridge.simulation.machine import CountedClock, DiskJournal, DiskState, Lines
 from sdrbridge.simulation.script import Deed
+from sdrbridge.simulation.tuners import Tuner
 from sdrbridge.simulation.watch import Tally, Watch
+from sdrbridge.state import Saved, merge
+from sdrbridge.supervisor import State as Condition
+from sdrbridge.transmission import Transmission
 
-LATENCY = 4 * TICK_SAMPLES
-"""Samples between the air and its sound, of every port."""
-
-DECISION = {"channel": 600, "radio": 800, "link": 0}
-"""Samples until the beginning of an over is known: a tone, a voice, a packet."""
-
-
-class CountedClock:
-    """A clock that counts what it is given. stepped: seconds the time of day is wrong by."""
-
-    def __init__(self) -> None:
-        self.elapsed = 0
-        self.stepped = 0.0
-        self._start = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def monotonic(self) -> float:
-        return self.elapsed / AUDIO_RATE
-
-    def now(self) -> datetime:
-        return self._start + timedelta(seconds=self.elapsed / AUDIO_RATE + self.stepped)
-
-    def wait(self, stop: ThreadEvent, seconds: float) -> bool:
-        return stop.is_set()
-
-
-class PttLine:
-    """One PTT line, without a thread: keyed or not."""
-
-    def __init__(self, name: str, spec: str, opener: object, changed: object) -> None:
-        self.name, self.spec = name, spec
-        self.state = LineState(keyed=False)
-
-    def set(self, keyed: bool) -> None:
-        if keyed != self.state.keyed:
-            self.state = LineState(keyed)
-
-    def close(self) -> None:
-        self.set(False)
-
-    def join(self, timeout_s: float) -> None:
-        """Nothing to wait for."""
-
-
-def _no_keyer(spec: str) -> Keyer:
-    raise AssertionError(spec)
-
-
-class Lines:
-    """The keyer guard with the PTT lines of the radios, and what the bridge tells it at every tick."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self.guard = Guard(_no_keyer, line=PttLine)
-        self._all = dict.fromkeys(names, "none:")
-        self._wanted: set[str] = set()
-        self._number = 0
-
-    def set(self, name: str, keyed: bool) -> None:
-        """What a port wants."""
-        if keyed:
-            self._wanted.add(name)
-        else:
-            self._wanted.discard(name)
-
-    def start(self, now: float) -> None:
-        """A process begins and names its lines; none is keyed."""
-        self._wanted.clear()
-        self.guard.hear({"n": 0, "lines": self._all, "keyed": []}, now)
-
-    def beat(self, now: float) -> None:
-        """The message of a tick."""
-        self._number += 1
-        self.guard.hear({"n": self._number, "keyed": list(self._wanted)}, now)
-
-    @property
-    def keyed(self) -> list[str]:
-        """The lines that are keyed now."""
-        return [name for name, line in self.guard.lines.items() if line.state.keyed]
-
-
-class DiskJournal(JournalWriter):
-    """The journal's writer on a disk that can be full."""
-
-    full = False
-    own = 0
-    """Entries that nobody told it: those that say how many are missing."""
-
-    def _write(self, stamped: tuple[Mapping[str, object], datetime]) -> bool:
-        if self.full:
-            self._trouble = "no space left on device"
-            return False
-        written = super()._write(stamped)
-        self.own += written and stamped[0]["event"] == "journal.lost"
-        return written
+WATCHDOG = 3 * AUDIO_RATE
+"""Samples that a process may stand still before it is started anew: WatchdogSec of the unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run came to. digest: of all events. journal: entries written, and those lost by a full disk."""
+    """What a run came to. digest: of all events. journal: entries written, and those lost by a full disk.
+
+    faults: what went wrong, by kind, and how often.
+    """
 
     digest: str
     seconds: float
@@ -137,6 +54,7 @@ class Outcome:
     restarts: int
     journal_written: int
     journal_lost: int
+    faults: dict[str, int]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -154,27 +72,35 @@ class World:
         self.house = house
         self.clock = CountedClock()
         self.watch = Watch(house)
+        self.faults: Counter[str] = Counter()
         self.lines = Lines([s.name for s in house.stations if s.kind == "radio"])
         self._strides = strides
         self._journal_folder = journal
         self._journal: DiskJournal | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="sdrbridge-simulation-")
         self._told = 0
         self._written = 0
         self._lost = 0
         self._disk_full = False
         self._origin = 0
         self._gone_since: int | None = None
+        self._hangs = False
         self._back_at: int | None = None
         self._later: list[Deed] = []
         self._restarts = -1
-        self._kept = {n: Patch.from_config(PatchConfig(n, members)) for n, members in house.patches.items()}
-        self._ears = {s.name: Ear(s.name, s.level, LATENCY, DECISION[s.kind]) for s in house.stations}
+        self._writes = 0
         self._site = _site(house)
+        self._made = {patch.name: Patch.from_config(patch) for patch in self._site.patches}
+        self._kept = Saved(self._made, self._made)
+        self._ears = {s.name: Ear(s, self._over_began) for s in house.stations if s.kind != "channel"}
+        self._tuners = {
+            name: Tuner(name, channels, self._over_began, self._look_at) for name, channels in house.tuners.items()
+        }
+        self._tuner_of = {s.name: self._tuners[s.tuner] for s in house.stations if s.tuner}
         self._verbs: dict[str, Callable[[Deed], None]] = {
             "talk": self._talk,
             "operate": self._operate,
             "worker": self._worker,
-            "worker back": self._worker_back,
             "device": self._device,
             "device back": self._device_back,
             "link": self._link,
@@ -192,31 +118,41 @@ class World:
         end = round(hours * 3600 * AUDIO_RATE) // TICK_SAMPLES * TICK_SAMPLES
         place = 0
         said = 0
-        while (world := self.clock.elapsed) < end:
-            while place < len(script) and script[place].at < world + TICK_SAMPLES:
-                self._do(script[place])
-                place += 1
-            while self._later and self._later[0].at < world + TICK_SAMPLES:
-                self._do(self._later.pop(0))
-            limit = end
-            if place < len(script):
-                limit = min(limit, script[place].at)
-            if self._later:
-                limit = min(limit, self._later[0].at)
-            self._step(world, max(1, (limit - world) // TICK_SAMPLES))
-            if progress is not None and self.clock.elapsed - said >= 600 * AUDIO_RATE:
-                said = self.clock.elapsed
-                progress(said / AUDIO_RATE)
-        self._close_journal()
-        return Outcome(self.watch.digest, end / AUDIO_RATE, self.watch.tally, self._restarts, self._written, self._lost)
+        with self._folder, contextlib.ExitStack() as stack:
+            for tuner in self._tuners.values():
+                stack.callback(tuner.unplug)
+            while (world := self.clock.elapsed) < end:
+                while place < len(script) and script[place].at < world + TICK_SAMPLES:
+                    self._do(script[place])
+                    place += 1
+                while self._later and self._later[0].at < world + TICK_SAMPLES:
+                    self._do(self._later.pop(0))
+                limit = end
+                if place < len(script):
+                    limit = min(limit, script[place].at)
+                if self._later:
+                    limit = min(limit, self._later[0].at)
+                self._step(world, max(1, (limit - world) // TICK_SAMPLES))
+                if progress is not None and self.clock.elapsed - said >= 600 * AUDIO_RATE:
+                    said = self.clock.elapsed
+                    progress(said / AUDIO_RATE)
+            self._die()
+        return Outcome(
+            self.watch.digest,
+            end / AUDIO_RATE,
+            self.watch.tally,
+            self._restarts,
+            self._written,
+            self._lost,
+            dict(sorted(self.faults.items())),
+        )
 
     def _do(self, deed: Deed) -> None:
         self._verbs[deed.what](deed)
 
     def _after(self, deed: Deed, what: str) -> None:
         """Something ends a while after it has begun."""
-        at = deed.at + round(float(deed.args["for_s"]) * AUDIO_RATE)
-        self._later.append(Deed(at, what, deed.args))
+        self._later.append(Deed(_until(deed), what, deed.args))
         self._later.sort(key=lambda later: later.at)
 
     # Time goes on.
@@ -225,25 +161,65 @@ class World:
         if self._gone_since is not None:
             self._be_gone(world)
             return
+        self._go(lambda engine: engine.stride(most if self._strides else 1))
+
+    def _go(self, ticks: Callable[[Engine], object]) -> None:
+        """Some ticks of the bridge, and what goes with them."""
         engine = self._engine
         self.watch.begin(engine.now)
-        ticks = engine.stride(most if self._strides else 1)
-        self.clock.elapsed = world + ticks * TICK_SAMPLES
+        ticks(engine)
+        self.clock.elapsed = max(self.clock.elapsed, self._origin + engine.now)
         self.lines.beat(self.clock.monotonic())
-        self.watch.finish(engine.now, {})
+        self.watch.finish(engine.now)
         if self._journal is not None:
             self._journal.work()
+        self._state.work()
+        if self._state.writes != self._writes:
+            self._writes, self._kept = self._state.writes, self._put
+
+    def _look_at(self, tuner: Tuner) -> None:
+        """Its supervisor sees it in another state; the daemon's station says it like this."""
+        engine, seen = self._engine, tuner.link.supervisor
+        state = engine.tuners[tuner.name] = tuner.link.state()
+        if seen.state is Condition.UP:
+            engine.restore(f"tuner {tuner.name}")
+        elif seen.state is Condition.WAITING:
+            self.faults[f"supervisor: {_fault_of(state.reason)}"] += 1
+            engine.degrade(f"tuner {tuner.name}", state.reason)
 
     def _be_gone(self, world: int) -> None:
-        """The process is dead or hangs; the guard and the air go on."""
+        """The process is dead or hangs; the guard, the workers and the air go on."""
         assert self._gone_since is not None and self._back_at is not None
         self.clock.elapsed = world + TICK_SAMPLES
         self.lines.guard.tick(self.clock.monotonic())
         for name in self.lines.keyed:
             self.watch.line_keyed(name, self.clock.elapsed - self._gone_since)
-        if self.clock.elapsed >= self._back_at:
-            self._gone_since = self._back_at = None
+        if self._hangs:
+            for tuner in self._tuners.values():
+                tuner.run(self.clock.elapsed)
+        if self.clock.elapsed < self._back_at:
+            return
+        self._gone_since = self._back_at = None
+        if self._hangs:
+            self._go_on()
+        else:
             self._boot()
+
+    def _go_on(self) -> None:
+        """It stood still and runs again: a few ticks are made good, more is given up (see `sdrbridge.pacer`)."""
+        self._hangs = False
+        late = self.clock.elapsed - self._origin - self._engine.now
+        if late > MOST_LATE_S * AUDIO_RATE:
+            self._origin += late
+            self.watch.origin = self._origin
+            for tuner in self._tuners.values():
+                tuner.give_up(late)
+            for ear in self._ears.values():
+                ear.give_up(late)
+            self._engine.tell({"event": "clock.gap", "missing_s": late / AUDIO_RATE})
+            late = 0
+        for _ in range(late // TICK_SAMPLES):
+            self._go(Engine.tick)
 
     def _boot(self) -> None:
         """A process begins: every line is found unkeyed or made so, and the patches are those that were kept."""
@@ -252,18 +228,22 @@ class World:
         self.lines.start(self.clock.monotonic())
         for ear in self._ears.values():
             ear.connect(self._origin)
+        for tuner in self._tuners.values():
+            tuner.boot(self._origin, self._tuner_tells)
         self._open_journal()
+        saved, patches = self._what_was_kept()
         ports = [self._port(station) for station in self.house.stations]
         # The watch before the matrix: what is granted in a tick is sent in the same tick.
-        self.watch.start(self._origin, self._kept)
-        self._engine = Engine(self._site, ports, patches=self._kept.values(), sinks=[self._event])
-        for tuner in self._engine.tuners:
-            self._engine.tuners[tuner] = TunerState(tuner, "up", "")
+        self.watch.start(self._origin, patches, {name: (mute.rx, mute.tx) for name, mute in saved.mutes.items()})
+        self._engine = Engine(self._site, ports, patches=patches.values(), sinks=[self._event])
+        for name, mute in saved.mutes.items():
+            self._engine.matrix.mute_port(name, mute.rx, mute.tx)
         self._operations = Operations(self._engine, self.clock)
+        self._keep()
 
     def _port(self, station: Station) -> Port:
-        ear = self._ears[station.name]
-        ear.on_over = self._over_began
+        if station.kind == "channel":
+            return Port(station.name, self._tuner_of[station.name].channels[station.name], priority=station.priority)
         set_ptt = None
         if station.kind == "radio":
             name = station.name
@@ -271,15 +251,18 @@ class World:
             def set_ptt(keyed: bool) -> None:
                 self.lines.set(name, keyed)
 
-        tx = None if station.kind == "channel" else Transmitter(station.name, self.watch.frame, set_ptt)
+        tx = Transmitter(station.name, self.watch.frame, set_ptt)
         half = station.kind == "radio"
-        return Port(station.name, ear, tx, station.priority, station.access_ms, half_duplex=half)
+        return Port(station.name, self._ears[station.name], tx, station.priority, station.access_ms, half_duplex=half)
 
-    def _over_began(self, over: Over) -> None:
-        assert over.heard is not None
-        self.watch.over_began(over.heard)
-        if over.offset:
-            self.watch.joined_late(over.heard.id)
+    def _over_began(self, over: Transmission, late: bool) -> None:
+        self.watch.over_began(over)
+        if late:
+            self.watch.joined_late(over.id)
+
+    def _tuner_tells(self, event: Event) -> None:
+        if self._gone_since is None:
+            self._engine.tell(event)
 
     def _event(self, event: Event) -> None:
         self.watch.event(event)
@@ -287,7 +270,22 @@ class World:
         if self._journal is not None:
             self._journal(event)
 
-    # The journal and its disk.
+    # What survives.
+
+    def _what_was_kept(self) -> tuple[Saved, dict[str, Patch]]:
+        """From the file, as a daemon reads it."""
+        self._state = DiskState.open(Path(self._folder.name) / "state.db", threaded=False)
+        self._state.full, self._writes = self._disk_full, 0
+        saved = self._state.saved or Saved(self._made, self._made)
+        patches, _ = merge(saved, self._made, [s.name for s in self.house.stations])
+        self.watch.restored(Saved(patches, mutes=saved.mutes), self._kept)
+        return saved, patches
+
+    def _keep(self) -> None:
+        """Write down what has been changed."""
+        matrix = self._engine.matrix
+        self._put = Saved(matrix.patches, self._made, matrix.muted)
+        self._state.put(self._put)
 
     def _open_journal(self) -> None:
         if self._journal_folder is not None:
@@ -311,10 +309,11 @@ class World:
 
     def _talk(self, deed: Deed) -> None:
         args = deed.args
-        over = Over(deed.at, deed.at + round(args["for_s"] * AUDIO_RATE), bool(args.get("emergency")))
+        secret = None
         if "encrypted_after_s" in args:
-            over.encrypted_at = deed.at + round(args["encrypted_after_s"] * AUDIO_RATE)
-        self._ears[args["who"]].talk(over)
+            secret = deed.at + round(args["encrypted_after_s"] * AUDIO_RATE)
+        over = Over(args["who"], deed.at, _until(deed), bool(args.get("emergency")), secret)
+        (self._tuner_of.get(over.who) or self._ears[over.who]).talk(over)
 
     def _operate(self, deed: Deed) -> None:
         if self._gone_since is not None:
@@ -353,31 +352,17 @@ class World:
         if problem is not None:
             raise problem
         matrix = self._engine.matrix
-        self._kept = matrix.patches
-        self.watch.patched(self._kept, {name: (mute.rx, mute.tx) for name, mute in matrix.muted.items()})
+        self.watch.patched(matrix.patches, {name: (mute.rx, mute.tx) for name, mute in matrix.muted.items()})
+        self._keep()
 
     # What goes wrong.
 
     def _worker(self, deed: Deed) -> None:
-        self._tuner(deed, down=True)
-        self._after(deed, "worker back")
-
-    def _worker_back(self, deed: Deed) -> None:
-        self._tuner(deed, down=False)
-
-    def _tuner(self, deed: Deed, down: bool) -> None:
-        tuner = deed.args["tuner"]
-        for station in self.house.stations:
-            if station.tuner == tuner:
-                ear = self._ears[station.name]
-                (ear.break_down if down else ear.come_back)(self.clock.elapsed)
-        if self._gone_since is None:
-            state = TunerState(tuner, "down", "its worker died") if down else TunerState(tuner, "up", "")
-            self._engine.tuners[tuner] = state
-            event = "tuner.lost" if down else "tuner.back"
-            self._engine.tell({"event": event, "tuner": tuner, "reason": state.reason or "its worker runs again"})
+        self.faults[f"worker {deed.args['how']}"] += 1
+        self._tuners[deed.args["tuner"]].fail(deed.args["how"], self.clock.elapsed, _until(deed))
 
     def _device(self, deed: Deed) -> None:
+        self.faults["sound card lost"] += 1
         self._ears[deed.args["port"]].break_down(self.clock.elapsed)
         if self._gone_since is None:
             self._engine.degrade(deed.args["port"], "its sound card is gone")
@@ -389,44 +374,74 @@ class World:
             self._engine.restore(deed.args["port"])
 
     def _link(self, deed: Deed) -> None:
-        ear = self._ears[deed.args["port"]]
         if deed.args["fault"] == "stall":
-            ear.break_down(self.clock.elapsed)
-        else:
-            ear.lossy = Random(f"{deed.at}/{deed.args['port']}")
+            self._ears[deed.args["port"]].break_down(self.clock.elapsed)
         self._after(deed, "link well")
 
     def _link_well(self, deed: Deed) -> None:
         ear = self._ears[deed.args["port"]]
-        ear.lossy = None
         if ear.down:
             ear.come_back(self.clock.elapsed)
 
     def _kill(self, deed: Deed) -> None:
         if self._gone_since is None:
-            self._gone_since = self.clock.elapsed
-            self._back_at = self.clock.elapsed + round(deed.args["for_s"] * AUDIO_RATE)
-            self._close_journal()
+            self.faults["process killed"] += 1
+            self._go_away(deed)
+            self._die()
 
     def _hang(self, deed: Deed) -> None:
         """It stands still; a short while is caught up, after a longer one its watchdog starts it anew."""
-        self._kill(deed)
+        if self._gone_since is not None:
+            return
+        self._go_away(deed)
+        self._hangs = deed.args["for_s"] * AUDIO_RATE < WATCHDOG
+        if self._hangs:
+            self.faults["process stood still"] += 1
+        else:
+            self.faults["process hung"] += 1
+            self._die()
+
+    def _go_away(self, deed: Deed) -> None:
+        self._gone_since = self.clock.elapsed
+        self._back_at = max(_until(deed), self.clock.elapsed + TICK_SAMPLES)
+
+    def _die(self) -> None:
+        if self._gone_since is None:
+            self._gone_since = self.clock.elapsed
+        self._close_journal()
+        for tuner in self._tuners.values():
+            tuner.unplug()
 
     def _disk(self, deed: Deed) -> None:
-        self._disk_full = True
-        if self._journal is not None:
-            self._journal.full = True
+        self.faults["disk full"] += 1
+        self._be_full(True)
         self._after(deed, "disk room")
 
     def _disk_room(self, deed: Deed) -> None:
-        self._disk_full = False
+        self._be_full(False)
+
+    def _be_full(self, full: bool) -> None:
+        self._disk_full = self._state.full = full
         if self._journal is not None:
-            self._journal.full = False
+            self._journal.full = full
 
     def _clock_step(self, deed: Deed) -> None:
+        self.faults["clock stepped"] += 1
         self.clock.stepped += deed.args["step_s"]
+
+
+def _fault_of(reason: str) -> str:
+    """What a supervisor says of a worker, in short."""
+    kinds = {"ended by": "died", "hangs": "hung", "memory": "leaked", "radio": "had no device"}
+    return next((kind for word, kind in kinds.items() if word in reason), reason)
+
+
+def _until(deed: Deed) -> int:
+    return deed.at + round(float(deed.args["for_s"]) * AUDIO_RATE)
 
 
 def _site(house: House) -> Site:
     ports = tuple(PortConfig(s.name, "loopback", s.access_ms, s.priority) for s in house.stations)
-    return Site(Path("simulation.toml"), "simulation", (), (), (), ports, ())
+    tuners = tuple(TunerConfig(name, f"rtlsdr:serial={name}") for name in house.tuners)
+    patches = tuple(PatchConfig(name, members) for name, members in house.patches.items())
+    return Site(Path("simulation.toml"), "simulation", (), tuners, (), ports, patches)
