@@ -31,8 +31,11 @@ def levels(llr: ArrayLike) -> Levels:
     soft = np.asarray(llr)
     if soft.dtype.kind not in "fi":
         raise ShapeError(f"soft bits: dtype {soft.dtype}; they are float32 or a signed integer, positive = bit 1")
-    x = np.nan_to_num(soft.astype(np.float64), nan=0.0, posinf=_LARGEST, neginf=-_LARGEST).clip(-_LARGEST, _LARGEST)
+    x = soft.astype(np.float64)
     mean = float(np.abs(x).mean()) if x.size else 0.0
+    if not mean * x.size <= _LARGEST:
+        x = np.nan_to_num(x, nan=0.0, posinf=_LARGEST, neginf=-_LARGEST).clip(-_LARGEST, _LARGEST)
+        mean = float(np.abs(x).mean())
     if mean == 0.0:
         return np.zeros(x.shape, dtype=np.float32)
     return np.rint(x * (MEAN_LEVEL / mean)).clip(-LIMIT, LIMIT).astype(np.float32)

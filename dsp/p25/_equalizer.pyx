@@ -517,8 +517,8 @@ cdef class Burst:
         e = d
         if self.awake:
             if k % EVERY == 0 and k > 0:
-                if known >= 0 and k < 4 * EVERY:
-                    self._keep(snap, snap - 1)  # too little learnt yet in this pass
+                if (known >= 0 and k < 4 * EVERY) or (snap & 3 and self.eq.noise > self.plain.noise):
+                    self._keep(snap, snap - 1)  # too little learnt yet in this pass, or little to win
                 else:
                     self._design(snap)
             self._equalize(x, k, snap, &r, &i)

@@ -19,8 +19,9 @@ It learns from the known symbols (24 of the sync, then 57 with the network ident
 is the point nearest in the frame of the channel, so one that is wrong does not turn the ones behind it. What leaves the
 modem was filtered with taps solved `LAG` symbols later.
 
-Where the fixed filter has too little noise for any error the equaliser sleeps. It wakes when the noise rises, and
-learns the channel from the decisions of the 36 symbols before.
+Where the equaliser has more noise than the fixed filter it is solved a quarter as often. Where the fixed filter has too
+little noise for any error the equaliser sleeps. It wakes when the noise rises, and learns the channel from the
+decisions of the 36 symbols before.
 
 Which of both goes on is decided symbol by symbol from the measured noise of each, and by `prefer` from above.
 """

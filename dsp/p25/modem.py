@@ -163,7 +163,7 @@ class _Row:
         fixed, equalized = self.live.noise
         if fixed < 0.06:
             return CLEAN_CANDIDATE
-        return PLAIN_CANDIDATE if min(fixed, equalized) < 0.1 else CANDIDATE
+        return PLAIN_CANDIDATE if fixed < 0.2 or equalized < 0.1 else CANDIDATE
 
     @property
     def next_start(self) -> int | None:
@@ -293,10 +293,10 @@ class P25Modem:
         # Candidates whose surroundings are there, each looked at in one segment only.
         first = width - LOOK_AHEAD - n - 4
         shares = self._correlator.shares(np.ascontiguousarray(x[:, first - REACH : width - LOOK_AHEAD]), REACH)
-        for row, place in peaks(shares):
+        for row, place in peaks(shares, np.array([[state.candidate] for state in self._rows], np.float32)):
             at = first + place
             state = self._rows[row]
-            if at >= LOOK_BACK and shares[row, place] > state.candidate:
+            if at >= LOOK_BACK:
                 self._consider(state, acquire(x[row], at), base)
         out: list[SymbolBlock] = []
         for row, state in enumerate(self._rows):

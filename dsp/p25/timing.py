@@ -99,8 +99,11 @@ class SyncCorrelator:
         return out
 
 
-def peaks(shares: NDArray[np.float32], threshold: float = CANDIDATE) -> list[tuple[int, int]]:
-    """Candidates (row, i) of `SyncCorrelator.shares`: above the threshold, the largest of five around."""
+def peaks(shares: NDArray[np.float32], threshold: float | NDArray[np.float32] = CANDIDATE) -> list[tuple[int, int]]:
+    """Candidates (row, i) of `SyncCorrelator.shares`: above the threshold, the largest of five around.
+
+    threshold: one, or one for each row (rows, 1).
+    """
     if shares.shape[1] < 5:
         return []
     middle = shares[:, 2:-2]

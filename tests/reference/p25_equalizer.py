@@ -96,7 +96,9 @@ class Burst:
         before = self.points[-1] if k else np.exp(-1j * self.turn0)
         dibit, soft_fixed, off = self.plain.step(self._fixed(x, k), turn, self.step, known)
         if self.awake:
-            if k % EVERY == 0 and k and not (known is not None and k < 4 * EVERY):
+            early = known is not None and k < 4 * EVERY
+            little_to_win = k // EVERY % 4 != 0 and self.eq.noise > self.plain.noise
+            if k % EVERY == 0 and k and not early and not little_to_win:
                 self._design()
             y = complex(np.dot(self.filter, x[self.start + 5 * k + OFFSETS]))
             for back in range(1, min(ACROSS, k) + 1):

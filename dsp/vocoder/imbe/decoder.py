@@ -74,7 +74,8 @@ class ImbeDecoder:
         A frame of which nothing at all is known (all zero, or not a number) is an erasure.
         """
         speech, errors = channel.unprotect_soft(llr)
-        if not np.any(np.nan_to_num(np.asarray(llr))):
+        values = np.asarray(llr)
+        if not ((values > 0) | (values < 0)).any():
             return self.erase()
         counted = int(errors.sum())
         if counted < _SOFT_LOST:
