@@ -84,6 +84,13 @@ cdef class Store:
         self.energy = 0.0
         self.in_hop = 0
 
+    def copy(self, long long start, float[::1] out):
+        """Samples from `start` on, which lie in what is kept."""
+        cdef Py_ssize_t i
+        with nogil:
+            for i in range(out.shape[0]):
+                out[i] = self.ring[(start + i) & self.mask]
+
     def is_quiet(self, long long hop):
         return bool(self.quiet[hop % self.hop_capacity])
 

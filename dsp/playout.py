@@ -71,6 +71,14 @@ class Speech:
         """Say that no more will come."""
         self.ended = True
 
+    def read(self, start: int, n: int) -> Audio:
+        """(n,) float32 from on-air index `start`, newly allocated. Raises `RangeError` for what is not kept (yet)."""
+        if not max(self.start, self.end - self.capacity) <= start <= start + n <= self.end:
+            raise RangeError(f"{start} … {start + n} is not kept of an over that is known up to {self.end}")
+        out = np.zeros(n, np.float32)
+        self._store.copy(start - self.start, out)
+        return out
+
     def pauses(self) -> NDArray[np.bool_]:
         """Of the hops still kept, oldest first, which are pauses: (n,) bool."""
         first = max(0, self._store.hops - self.capacity // HOP)

@@ -1,12 +1,12 @@
 """The site file: TOML in, frozen dataclasses out, and every problem at once.
 
-    [bridge]      name · extra_ctcss_hz · extra tones to look for beside the standard ones
+    [bridge]      name · extra_ctcss_hz (tones to look for beside the standard ones) · loop_guard
     [[tuner]]     name · source · center · rate · format · gain · ppm · invert · full_scale
     [[channel]]   name · tuner · freq or offset · mode · bandwidth · squelch · priority · label · agency ·
-                  rx_gain_db
+                  rx_gain_db · loop_guard
     [[port]]      name · kind · access_ms · priority · label · agency, and the keys of the kind ·
                   half_duplex · break_in · break_in_ms · busy_tone · rx_gain_db · tx_gain_db ·
-                  ident or ident_file · ident_s
+                  ident or ident_file · ident_s · loop_guard
     [recorder] · [journal]  what is kept, see `sdrbridge.keeping`
     [[patch]]     name · ports · monitors · hang_s · timeout_s · lockout_ms · min_key_ms · preempt · note ·
                   mix (true, or a list of members) · kerchunk_ms · legs ({ from, to, gain_db, muted })
@@ -287,6 +287,7 @@ class _Reader:
         self.data = data
         self.probe = probe
         self.problems: list[str] = []
+        self.usual = AS_IT_IS
 
     def site(self) -> Site:
         top = Table(str(self.path), "", self.data, self.problems)
@@ -297,6 +298,7 @@ class _Reader:
         for tone in extra:
             if not low <= tone <= high:
                 bridge.problem("extra_ctcss_hz", tone, f"must lie between {low:g} and {high:g} Hz")
+        self.usual = Handling(loop_guard=bridge.flag("loop_guard") is not False)
         bridge.finish()
         tuners = [self._tuner(t) for t in self._tables(top, "tuner")]
         channels = [self._channel(t, tuners, extra) for t in self._tables(top, "channel")]
@@ -392,7 +394,7 @@ class _Reader:
             t.problem("mode", preset.mode, "discriminator audio is demodulated FM; mode must be nfm")
         priority = t.integer("priority", minimum=-100, maximum=100) or 0
         label, agency = t.text("label"), t.text("agency")
-        treated = handling.read_receiving(t)
+        treated = handling.read_receiving(t, self.usual)
         t.finish()
         if name is None or tuner is None or preset is None:
             return None
@@ -466,7 +468,7 @@ class _Reader:
         priority = t.integer("priority", minimum=-100, maximum=100) or 0
         label, agency = t.text("label"), t.text("agency")
         half_duplex = bool(t.flag("half_duplex"))
-        treated = handling.read(t, self.path.parent, half_duplex)
+        treated = handling.read(t, self.path.parent, half_duplex, self.usual)
         channels = {str(e.get("name")) for e in self.data.get("channel", []) if isinstance(e, dict)}
         if treated.break_in not in (None, PAUSES) and treated.break_in not in channels:
             close = did_you_mean(str(treated.break_in), [*channels, PAUSES])

@@ -129,6 +129,9 @@ class _Case:
         if mute is not None and mute.rx:
             found.append(f"what {name} says is cut off in every patch")
             self._add(chain, self.reasons.last(name, "port.muted"))
+        if name in self.matrix.looped:
+            found.append(f"what {name} says is cut off: {self.matrix.looped[name]}")
+            self._add(chain, self.reasons.last(name, "loop.found"))
         over = self.matrix.talking().get(name)
         if over is None:
             found.append(self._quiet(state.name, chain))

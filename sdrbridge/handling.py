@@ -1,8 +1,8 @@
 """How a port is treated, beside what it is: levels, busy tone, break-in, station identification.
 
     [[port]]      half_duplex · break_in · break_in_ms · busy_tone · rx_gain_db · tx_gain_db ·
-                  ident or ident_file · ident_s
-    [[channel]]   rx_gain_db
+                  ident or ident_file · ident_s · loop_guard
+    [[channel]]   rx_gain_db · loop_guard
 
 Only the standard library is imported here: site files are read by the command line.
 """
@@ -28,7 +28,7 @@ class Handling:
     busy_tone: it is told by a tone when it talks and is refused. break_in: how a half-duplex port is heard while it
     transmits: "pauses", by letting go of the key for break_in_ms in speech pauses, or the name of a channel that hears
     the same talkers. ident, ident_file: call sign sent in Morse code, or a WAV file with it spoken; every ident_s
-    seconds in which the port was used.
+    seconds in which the port was used. loop_guard: it is cut off when our own speech comes back there.
     """
 
     rx_gain_db: float = 0.0
@@ -39,22 +39,27 @@ class Handling:
     ident: str | None = None
     ident_file: Path | None = None
     ident_s: float = 600.0
+    loop_guard: bool = True
 
 
 AS_IT_IS = Handling()
 """Nothing special."""
 
 
-def read_receiving(t: Table) -> Handling:
-    """The keys of a channel, which only receives."""
+def read_receiving(t: Table, usual: Handling = AS_IT_IS) -> Handling:
+    """The keys of a channel, which only receives. usual: what [bridge] says."""
     low, high = GAIN_RANGE_DB
-    return Handling(rx_gain_db=t.number("rx_gain_db", minimum=low, maximum=high) or 0.0)
+    guard = t.flag("loop_guard")
+    return Handling(
+        rx_gain_db=t.number("rx_gain_db", minimum=low, maximum=high) or 0.0,
+        loop_guard=usual.loop_guard if guard is None else guard,
+    )
 
 
-def read(t: Table, folder: Path, half_duplex: bool) -> Handling:
+def read(t: Table, folder: Path, half_duplex: bool, usual: Handling = AS_IT_IS) -> Handling:
     """The keys of a port. folder: where relative paths count from. Whether break_in is a channel is checked later."""
     low, high = GAIN_RANGE_DB
-    base = read_receiving(t)
+    base = read_receiving(t, usual)
     break_in = t.text("break_in")
     if break_in is not None and not half_duplex:
         t.problem("break_in", break_in, "is for a port with half_duplex = true; others hear while they transmit")
@@ -84,4 +89,5 @@ def read(t: Table, folder: Path, half_duplex: bool) -> Handling:
         ident=ident,
         ident_file=folder / ident_file if ident_file else None,
         ident_s=ident_s or 600.0,
+        loop_guard=base.loop_guard,
     )

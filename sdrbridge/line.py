@@ -9,6 +9,7 @@ The matrix decides; here is what it decides about.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,14 @@ class Voice:
     facts: tuple[object, ...] = ()
 
 
+class SentTrack(Protocol):
+    """Whoever notes what is sent of a voice."""
+
+    def take(self, now: int, frame: Audio) -> None:
+        """The frames from bridge time `now` on, before any gain; the memory is used again."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class Group:
     """Listeners that hear one voice in step.
@@ -60,6 +69,7 @@ class Group:
     window: int = 0
     until: int = 0
     last: int = 0
+    sent: SentTrack | None = None
 
     def pull(self, now: int, frame: Audio) -> bool:
         """Play the tick at `now` into `frame`; False if the group has not been launched yet."""
@@ -148,6 +158,8 @@ class Line:
         for group in self.groups:
             if not group.pull(now, frame):
                 continue
+            if group.sent is not None:
+                group.sent.take(now, frame)
             mix.add(frame, group.rows, group.gains, group.target, out)
             group.gains = group.target
             if not group.heard:
@@ -186,4 +198,6 @@ class Line:
         for group in self.groups:
             if group.launch <= now:
                 group.playout.pull_ticks(frame)
+                if group.sent is not None:
+                    group.sent.take(now, frame)
                 mix.add(frame, group.rows, group.gains, group.target, out)

@@ -24,7 +24,8 @@ from sdrbridge.errors import PatchError, PortError
 from sdrbridge.floor import Decision, Floor, Talker, Verdict
 from sdrbridge.graph import Cable, find_loop
 from sdrbridge.handling import GAIN_RANGE_DB, PAUSES
-from sdrbridge.line import Group, Line, Voice
+from sdrbridge.line import Group, Line, SentTrack, Voice
+from sdrbridge.loopwatch import LoopWatch
 from sdrbridge.patch import Member, Patch
 from sdrbridge.port import Audio, Port, QuietPort, RxPort
 from sdrbridge.table import did_you_mean
@@ -63,6 +64,7 @@ class Matrix:
         self._sink = sink
         self._cables = tuple(cables)
         self._air = Transmitters(self.ports, self._tell_port, self._touch, self._min_key)
+        self._watch = LoopWatch(sink, self._touch, self._spoken_for)
         self._lay_out()
         self._frame = np.zeros(TICK_SAMPLES, np.float32)
         self._voices: dict[str, Voice] = {}
@@ -178,6 +180,15 @@ class Matrix:
         self._air.unsettled = True
         return self._air.by_hand.pop(self._port_row(port), None) is not None
 
+    @property
+    def looped(self) -> dict[str, str]:
+        """The ports that are cut off because our own speech comes back there, and why."""
+        return {self.ports[row].name: broken.reason for row, broken in self._watch.broken.items()}
+
+    def restore(self, port: str) -> bool:
+        """Let a port through again that was cut off for a loop; returns whether it was. Raises `PortError`."""
+        return self._watch.restore(self._port_row(port))
+
     def keying(self, port: str) -> list[str]:
         """The patches that keep a port on the air."""
         row = self._port_row(port)
@@ -290,6 +301,7 @@ class Matrix:
             if channel is not None:
                 self._donors.setdefault(channel, []).append(row)
         self._rx_gain = [_factor(port.handling.rx_gain_db) for port in self.ports]
+        self._watch.lay_out(self.ports)
         self._keep = LIVE_KEEP + max(self._air.access, default=0)
         self._out = np.zeros((len(self.ports), TICK_SAMPLES), np.float32)
         self._frames = list(self._out)
@@ -303,10 +315,12 @@ class Matrix:
         for row, rx in self._hearing:
             rx.advance(now)
             for over in rx.begun():
-                self._voices[over.id] = Voice(over, row, Speech(over.start, self._keep), now)
+                voice = self._voices[over.id] = Voice(over, row, Speech(over.start, self._keep), now)
+                self._watch.begin(voice, self._lines.values())
                 self._touch(row)
         for voice in self._voices.values():
             self._listen(voice)
+        self._watch.step(now, self._voices.values(), self._lines.values())
         for line in list(self._lines.values()):
             self._decide(line)
         self._out.fill(0.0)
@@ -353,6 +367,7 @@ class Matrix:
         until = self._air.still_until(now + limit * TICK_SAMPLES)
         if self._quiet is None or self._air.unsettled:
             return 0
+        until = min(until, self._watch.still_until(now, self._voices.values()))
         for quiet_until in self._quiet:
             until = min(until, quiet_until(now))
         if until <= now + TICK_SAMPLES:
@@ -382,10 +397,14 @@ class Matrix:
 
     def _touch(self, row: int) -> None:
         """Something has changed that may count in the patches a port is in."""
-        names = {self.ports[x].name for x in (row, *self._donors.get(row, ()))}
+        names = self._spoken_for(row)
         for line in self._lines.values():
             if not names.isdisjoint(line.patch.members):
                 line.changed = True
+
+    def _spoken_for(self, row: int) -> set[str]:
+        """The names under which what comes in at a row may be heard: its own, and of ports it hears for."""
+        return {self.ports[x].name for x in (row, *self._donors.get(row, ()))}
 
     def _listen(self, voice: Voice) -> None:
         """Take in what has become known of an over."""
@@ -471,8 +490,10 @@ class Matrix:
             return None
         if heard and line.drained(voice):
             return None
-        # What was said before the over might be heard here (muted, not a member, no patch) is never heard later.
-        start = line.admitted.setdefault(over.id, over.start if voice.since == self._now else self._now)
+        # What was said before the over might be heard here (muted, not a member, no patch) is never heard later;
+        # only who had to be shown to be no echo loses nothing by it.
+        whole = voice.since == self._now or self._watch.proven(voice)
+        start = line.admitted.setdefault(over.id, over.start if whole else self._now)
         if over.end is not None and start >= over.end:
             return None
         return Talker(
@@ -510,6 +531,9 @@ class Matrix:
         mute = self._air.muted.get(voice.port)
         if member.muted or (mute is not None and mute.rx):
             return "muted"
+        looped = self._watch.silenced(voice)
+        if looped is not None:
+            return looped
         if voice.over.id in line.heard:
             return None
         unkeyed = self._air.unkeyed_at[voice.port]
@@ -576,7 +600,14 @@ class Matrix:
                     playout, window = Playout(voice.speech, start), self._window(part[0])
                     group = Group(voice, playout, launch, np.array(part, np.intp), gains, gains, window=window)
                     group.last = self._now
+                    group.sent = self._follow(line, voice)
                     line.groups.append(group)
+
+    def _follow(self, line: Line, voice: Voice) -> SentTrack | None:
+        """Who notes what is sent of a voice; None where that is noted already, or nobody wants to know."""
+        if any(group.voice is voice and group.sent is not None for group in line.groups):
+            return None
+        return self._watch.follow(line, voice, self._now)
 
     def _window(self, row: int) -> int:
         """Samples for which a port lets go of the key in pauses; 0 if it does not. A whole number of ticks."""
@@ -636,7 +667,9 @@ class Matrix:
             gain = np.array([wanted[row]], np.float32)
             joined = np.array([row], np.intp)
             playout, silent = Playout(voice.speech, start), np.zeros(1, np.float32)
-            line.groups.append(Group(voice, playout, launch, joined, silent, gain, window=self._window(row)))
+            group = Group(voice, playout, launch, joined, silent, gain, window=self._window(row))
+            group.sent = self._follow(line, voice)
+            line.groups.append(group)
         return set(wanted)
 
     def _hears(self, line: Line, row: int) -> bool:
@@ -705,7 +738,9 @@ class Matrix:
                 for line in self._lines.values()
             )
             if not needed:
-                self._tell_done(self._voices.pop(over).over)
+                voice = self._voices.pop(over)
+                self._watch.leave(voice)
+                self._tell_done(voice.over)
                 for line in self._lines.values():
                     line.silenced.pop(over, None)
                     line.admitted.pop(over, None)

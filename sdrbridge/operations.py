@@ -242,6 +242,30 @@ class Operations:
             self._tell("port.level", who, request.note, port=port, rx_gain_db=round(rx, 2), tx_gain_db=round(tx, 2))
             return self._ported(port, [f"{port}: what comes in at {rx:+.1f} dB, what goes out at {tx:+.1f} dB"])
 
+    def port_align(self, request: types.PortAlign, who: Identity) -> types.Changed:
+        """Send a tone to set levels by, or end it."""
+        with self._asked("port align", request.port, request.note, who):
+            port = self._port(request.port)
+            if request.stop:
+                was = self.engine.matrix.align_stop(port)
+                self._tell("port.align", who, request.note, port=port, stop=True)
+                return self._ported(port, [f"ended the tone at {port}" if was else f"{port} had no tone to end"])
+            for_s, level = seconds(request.seconds), request.level_dbfs
+            if self.engine.ports[port].tx is not None and not request.confirm:
+                raise NeedsConfirmation(f"this puts {port} on the air with a tone for {for_s}")
+            self.engine.matrix.align(port, level, round(request.seconds * AUDIO_RATE))
+            self._tell("port.align", who, request.note, port=port, level_dbfs=level, seconds=request.seconds)
+            return self._ported(port, [f"{port} sends 1 kHz at {level:g} dBFS for {for_s}"])
+
+    def port_restore(self, request: types.PortRestore, who: Identity) -> types.Changed:
+        """Let a port through again that was cut off for a loop."""
+        with self._asked("port restore", request.port, request.note, who):
+            port = self._port(request.port)
+            if not self.engine.matrix.restore(port):
+                raise Refused(f'port "{port}" is not cut off for a loop')
+            self._tell("loop.restored", who, request.note, port=port)
+            return self._ported(port, [f"{port} is let through again"])
+
     # What they share.
 
     @contextmanager

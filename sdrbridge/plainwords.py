@@ -142,6 +142,15 @@ _WORDS: dict[str, Callable[[Event], str]] = {
         f"{e['port']} is at {e['rx_gain_db']:+.1f} dB in and {e['tx_gain_db']:+.1f} dB out{by_whom(e)}"
     ),
     "port.key": lambda e: f"{e['port']} is to be keyed by hand for {seconds(float(e['seconds']))}{by_whom(e)}",
+    "port.align": lambda e: (
+        f"the tone at {e['port']} was ended{by_whom(e)}"
+        if e.get("stop")
+        else f"{e['port']} sends 1 kHz at {e['level_dbfs']:g} dBFS for {seconds(float(e['seconds']))}{by_whom(e)}"
+    ),
+    "loop.found": lambda e: f"{e['port']} was cut off for {seconds(float(e['for_s']))}: {e['reason']}",
+    "loop.restored": lambda e: (
+        f"{e['port']} was let through again" + (f": {e['reason']}" if e.get("reason") else by_whom(e))
+    ),
     "port.unkey": lambda e: f"the hand was taken off {e['port']}{by_whom(e)}",
     "control.refused": lambda e: f"{e['verb']} was refused{by_whom(e)}: {e['reason']}",
     "degraded": lambda e: f"{e['what']} is degraded: {e['reason']}",

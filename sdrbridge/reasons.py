@@ -25,7 +25,7 @@ _ORIGINS = {"carrier.open", "tone.found", "over.open"}
 
 _ENDS = {"carrier.close", "over.close", "tone.lost", "tone.end"}
 
-_LOSSES = {"floor.refused", "floor.preempted", "floor.timed_out", "control.refused"}
+_LOSSES = {"floor.refused", "floor.preempted", "floor.timed_out", "loop.found", "control.refused"}
 """What answers "why refused"."""
 
 

@@ -119,6 +119,7 @@ def _port(engine: Engine, state: PortState, mute: PortMute | None, member_of: li
         keyed=state.keyed,
         keyed_by=engine.matrix.keying(state.name) if state.keyed else [],
         muted=mute_of(mute) or "",
+        loop=engine.matrix.looped.get(state.name, ""),
         rx_gain_db=round(rx_gain, 2),
         tx_gain_db=round(tx_gain, 2),
         over=state.over,

@@ -105,6 +105,18 @@ def _add_port(acts: Subparsers) -> None:
     level.add_argument("--rx", type=bounded(-60, 20, "dB"), metavar="DB", help="what comes in")
     level.add_argument("--tx", type=bounded(-60, 20, "dB"), metavar="DB", help="what goes out")
 
+    align = _change(acts, "align", "send a tone of 1 kHz to set levels by; asks first, it puts the port on the air")
+    _name(align, "name", "PORT", "to send it from", PORTS)
+    align.add_argument("--level", type=bounded(-60, 0, "dBFS"), default=-20.0, metavar="DBFS", help="of the tone (-20)")
+    align.add_argument("--seconds", type=bounded(0.02, 60, "s"), default=10.0, metavar="S", help="how long, to 60 (10)")
+    align.add_argument("--stop", action="store_true", help="end the tone there is")
+    align.add_argument("--yes", action="store_true", help="do not ask")
+
+    restore = _change(
+        acts, "restore", "let a port through again that was cut off because our own speech came back there"
+    )
+    _name(restore, "name", "PORT", "the port", PORTS)
+
     _name(_change(acts, "unkey", "take the hand off a transmitter"), "name", "PORT", "to unkey", PORTS)
     for act, summary in (("mute", "cut a port off from every patch"), ("unmute", "let it through again")):
         mute = _change(acts, act, summary)

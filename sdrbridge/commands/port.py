@@ -19,6 +19,8 @@ def run(options: Namespace) -> int:
         body["seconds"] = options.seconds
     elif act == "level":
         body |= {"rx_gain_db": options.rx, "tx_gain_db": options.tx}
+    elif act == "align":
+        body |= {"level_dbfs": options.level, "seconds": options.seconds, "stop": options.stop}
     elif act in ("mute", "unmute"):
         body |= {"direction": "rx" if options.rx else "tx" if options.tx else "both", "muted": act == "mute"}
         act = "mute"
@@ -58,6 +60,7 @@ def state(port: dict[str, Any]) -> str:
     """How a port is, in a word or two."""
     words = [] if port["state"] == "up" and port["muted"] else [port["state"]]
     words += [f"muted {port['muted']}" if port["muted"] != "both" else "muted"] if port["muted"] else []
+    words += ["loop"] if port["loop"] else []
     return ", ".join(words)
 
 
@@ -73,6 +76,7 @@ def _details(port: dict[str, Any]) -> None:
         ["patches", ", ".join(port["patches"]) or "none"],
         ["priority", str(port["priority"])],
         ["levels", f"{port['rx_gain_db']:+g} dB in, {port['tx_gain_db']:+g} dB out"],
+        *([["cut off", port["loop"]]] if port["loop"] else []),
         ["access time", f"{port['access_ms']} ms"],
         *([name, f"{value:g}"] for name, value in port["counters"].items()),
     ]

@@ -154,6 +154,24 @@ class PortLevel(_Request, frozen=True):
     note: Note = ""
 
 
+class PortAlign(_Request, frozen=True):
+    """A tone of 1 kHz to send, to set levels by; it puts the transmitter on the air. `stop`: end the one there is."""
+
+    port: Name
+    level_dbfs: Annotated[float, Meta(ge=-60, le=0)] = -20.0
+    seconds: Annotated[float, Meta(ge=0.02, le=LONGEST_KEY_S)] = 10.0
+    stop: bool = False
+    confirm: Confirm = False
+    note: Note = ""
+
+
+class PortRestore(_Request, frozen=True):
+    """A port to let through again that was cut off because our own speech came back there."""
+
+    port: Name
+    note: Note = ""
+
+
 class WhyAsked(_Request, frozen=True):
     """Why a port or patch is, or was last, as it is."""
 
@@ -214,7 +232,8 @@ class PatchInfo(_Answer, frozen=True):
 
 
 class PortInfo(_Answer, frozen=True):
-    """A port as it is. `over` is what comes in now; `keyed` whether it is on the air, `keyed_by` for which patches."""
+    """A port as it is. `over` is what comes in now; `keyed` whether it is on the air, `keyed_by` for which patches.
+    `loop`: why it is cut off where our own speech came back there."""
 
     name: str
     kind: str
@@ -227,6 +246,7 @@ class PortInfo(_Answer, frozen=True):
     keyed: bool
     keyed_by: list[str]
     muted: Literal["", "both", "rx", "tx"]
+    loop: str
     rx_gain_db: float
     tx_gain_db: float
     over: str | None

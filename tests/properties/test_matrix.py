@@ -1,6 +1,7 @@
 """What holds whatever technicians and talkers do: nobody hears himself, and down means silent.
 
-Every port speaks a constant of its own, a power of two, so that the sum at an output tells who is in it.
+Every port speaks a constant of its own, a power of four, so that the sum at an output tells who is in it, even where
+two overs of one port are heard at once, one of them late.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from sdrbridge.transmission import Facts
 
 TICK = 160
 NAMES = "ABCDE"
-LEVEL = {name: 2.0 ** -(i + 1) for i, name in enumerate(NAMES)}
+LEVEL = {name: 4.0 ** -(i + 1) for i, name in enumerate(NAMES)}
 
 
 class Output:
@@ -115,9 +116,9 @@ class Scene:
         allowed = self.may_hear()
         for name, output in self.outputs.items():
             for value in set(output.frame[RAMP:].tolist()):
-                rest = int(value * 2 ** len(NAMES))
-                assert rest == value * 2 ** len(NAMES)
-                heard = {n for n in NAMES if rest & int(LEVEL[n] * 2 ** len(NAMES))}
+                rest = int(value * 4 ** len(NAMES))
+                assert rest == value * 4 ** len(NAMES)
+                heard = {n for n in NAMES if rest // int(LEVEL[n] * 4 ** len(NAMES)) % 4}
                 assert heard <= allowed[name]
                 assert name not in heard
             if not allowed[name] | self.before[name]:

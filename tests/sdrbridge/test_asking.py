@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sdrbridge.cli import run
@@ -18,6 +19,7 @@ from sdrbridge.commands import top
 from sdrbridge.control.server import ControlServer
 from sdrbridge.errors import ConfigError
 from tests.support.control import BOUND_S, Incident, serving
+from tests.support.elsewhere import talker
 
 UNREACHABLE = 3
 
@@ -367,3 +369,36 @@ def test_names_are_completed_from_the_bridge_that_runs(
     assert sdrbridge.json("completion", "patches") == {"patches": ["command"]}
     monkeypatch.setenv("SDRBRIDGE_SOCKET", str(tmp_path / "gone.sock"))
     assert sdrbridge("completion", "ports") == ""
+
+
+def test_an_alignment_tone_is_asked_for_sent_and_ended(incident: Incident, sdrbridge: Answer) -> None:
+    assert "--yes" in sdrbridge("port", "align", "truck", code=1)
+    answer = sdrbridge.json("port", "align", "truck", "--level", "-12", "--seconds", "5", "--yes")
+    assert answer["did"] == ["truck sends 1 kHz at -12 dBFS for 5.0 s"]
+    incident.run(1.0)
+    sent = incident.loops["truck"].sent()[-1600:]
+    # The level of a tone is that of a full-scale sine less 12 dB: peak 0.251.
+    assert np.max(np.abs(sent)) == pytest.approx(10 ** (-12 / 20), rel=0.02)
+    assert sdrbridge("port", "align", "truck", "--stop") == "ended the tone at truck\n"
+    incident.run(0.1)
+    assert not incident.engine.matrix.keyed("truck")
+    assert sdrbridge("port", "align", "truck", "--stop") == "truck had no tone to end\n"
+    assert [e.get("level_dbfs") for e in incident.told("port.align")] == [-12.0, None, None]
+    assert "no transmitter" in sdrbridge("port", "align", "VTAC11", "--yes", code=1)
+    assert "between -60 and 0" in sdrbridge("port", "align", "truck", "--level", "3", code=2)
+
+
+def test_a_port_cut_off_for_a_loop_is_shown_and_restored(incident: Incident, sdrbridge: Answer) -> None:
+    assert "not cut off for a loop" in sdrbridge("port", "restore", "VTAC11", code=1)
+    sdrbridge("patch", "add", "command", "UTAC41")
+    said = np.concatenate([talker("male"), talker("female")])
+    incident.loops["VTAC11"].say(800, said)
+    incident.loops["UTAC41"].say(800 + 4800, (0.5 * said).astype(np.float32))
+    incident.run(10)
+    shown = sdrbridge.json("port", "show", "UTAC41")
+    assert 'what "VTAC11" said in "command" came back here' in shown["loop"]
+    assert "loop" in sdrbridge("port", "ls") and "cut off" in sdrbridge("port", "show", "UTAC41")
+    assert "cut off: loop: what" in sdrbridge("why", "silent", "UTAC41")
+    assert "UTAC41 is let through again" in sdrbridge("port", "restore", "UTAC41", "--note", "checked")
+    assert incident.told("loop.restored")[-1]["note"] == "checked"
+    assert sdrbridge.json("port", "show", "UTAC41")["loop"] == ""
