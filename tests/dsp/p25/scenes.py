@@ -107,9 +107,11 @@ def bit_errors(
     wrong = np.zeros(len(dibits), np.int64)
     there = np.zeros(len(dibits), np.bool_)
     for block in blocks:
-        # The wrong pulse puts the time of a symbol off by half of one; then the neighbour may look nearer.
+        # The wrong pulse puts the time of a symbol off by half of one, a late ray by as much again; then the neighbour
+        # may look nearer.
         place = (block.index - REACH * rate / SYMBOL_RATE) * SYMBOL_RATE / rate
-        tries = [_compared(block, np.floor(place + shift).astype(np.int64), dibits) for shift in (0.5, 0.1, 0.9)]
+        shifts = (0.5, 0.1, 0.9, -0.3, 1.3)
+        tries = [_compared(block, np.floor(place + shift).astype(np.int64), dibits) for shift in shifts]
         k, errors = min(tries, key=lambda found: int(found[1].sum()))
         wrong[k] = errors
         there[k] = True
