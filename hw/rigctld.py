@@ -14,7 +14,7 @@ import socket
 from hw.errors import DeviceError, DeviceLost, DeviceNotFound, Unsupported
 
 TIMEOUT_S = 0.2
-"""For one step; two tries with two steps each stay within the half second in which a transmitter is off the air."""
+"""For one step. Two tries of two steps each, connect and exchange: 0.8 s at worst, where it does not answer."""
 
 _LONGEST_ANSWER = 4096
 

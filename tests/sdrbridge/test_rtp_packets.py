@@ -68,6 +68,30 @@ def test_ulaw_known_answers_and_every_code() -> None:
     assert pcmu_encode(np.array([2.0, -2.0, np.nan], np.float32)) == b"\x80\x00\xff"
 
 
+def g711_levels() -> list[int]:
+    """Table 2a of G.711: the 128 positive output values, 14 bits, from the smallest to the largest."""
+    ends = [31, 95, 223, 479, 991, 2015, 4063, 8159]
+    levels = [0, *(2 * i for i in range(1, 16))]  # decision values 1, 3, … 31
+    for segment in range(1, 8):
+        step = 4 << (segment - 1)
+        levels += [ends[segment - 1] + step * i + step // 2 for i in range(16)]
+    return levels
+
+
+def test_ulaw_is_the_table_of_the_standard() -> None:
+    levels = np.array(g711_levels())
+    assert (levels[-1], levels[16], len(levels)) == (8031, 33, 128)
+    decoded = np.rint(pcmu_decode(bytes(range(255, 127, -1))) * 8192).astype(int)
+    assert np.array_equal(decoded, levels)
+    assert np.array_equal(np.rint(pcmu_decode(bytes(range(127, -1, -1))) * 8192).astype(int), -levels)
+    # Every 16-bit sample becomes the level of its interval, the decision values being right to one step of 14 bits.
+    x = np.arange(-32_768, 32_768)
+    back = np.abs(np.rint(pcmu_decode(pcmu_encode((x / 32_768).astype(np.float32))) * 8192))
+    lower = np.array([0, *range(1, 32, 2), *(levels[16:] - np.repeat(2 << np.arange(7), 16))[1:]])
+    low, high = (levels[np.searchsorted(lower, np.maximum(np.abs(x) / 4 + by, 0), "right") - 1] for by in (-1, 1))
+    assert ((back == low) | (back == high)).all()
+
+
 def test_l16_round_trip_and_clipping() -> None:
     x = np.array([0, 0.5, -1.0, 2.0, np.nan], np.float32)
     assert l16_encode(x) == bytes.fromhex("0000 4000 8000 7fff 0000")
