@@ -15,6 +15,7 @@ TIA-102.BAAA-B clause 8: 8.2 table of symbols, 8.3 H, 8.4 P, 8.6 CQPSK.
 """
 
 import abc
+import math
 from typing import cast
 
 import numpy as np
@@ -35,6 +36,7 @@ REACH = 10
 RISE_S = 0.001
 """Rise and fall of the carrier."""
 
+_MOST_WEIGHTS = 10_000
 _PER_SYMBOL = PULSE_RATE // SYMBOL_RATE
 _NODES = np.arange(-2, 4)  # the six neighbours of a position between node 0 and node 1
 
@@ -58,7 +60,13 @@ class Resampler:
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
+        # Fractions come again after `period` outputs; their weights are kept where there are few.
+        self._period = rate // math.gcd(rate, PULSE_RATE)
+        self._weights = self._weights_at(np.arange(self._period)) if self._period <= _MOST_WEIGHTS else None
         self.reset()
+
+    def _weights_at(self, outputs: NDArray[np.int64]) -> NDArray[np.float64]:
+        return _lagrange(outputs * PULSE_RATE % self._rate / self._rate)
 
     def reset(self) -> None:
         """Back to the constructed state."""
@@ -71,9 +79,9 @@ class Resampler:
         x = np.concatenate([self._past, x])
         last = self._first + len(x) - 1 - 3  # newest node 0 with three samples after it
         stop = max(self._next, ((last + 1) * self._rate - 1) // PULSE_RATE + 1)
-        place = np.arange(self._next, stop, dtype=np.int64) * PULSE_RATE
-        node = place // self._rate
-        weights = _lagrange((place - node * self._rate) / self._rate)
+        outputs = np.arange(self._next, stop, dtype=np.int64)
+        node = outputs * PULSE_RATE // self._rate
+        weights = self._weights_at(outputs) if self._weights is None else self._weights[:, outputs % self._period]
         y = cast(Samples, np.zeros_like(x, shape=len(node)))
         for i, offset in enumerate(_NODES):
             y += weights[i] * x[node + (offset - self._first)]
