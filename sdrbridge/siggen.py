@@ -21,8 +21,11 @@ from dsp.blocks import AUDIO_RATE, AudioBlock, IqBlock
 from dsp.fading import FrequencyOffset, Rayleigh, TwoRay
 from dsp.impair import Awgn, Chain, DcOffset, Impairment, IqImbalance, SampleGaps
 from dsp.mod import AmModulator, Ctcss, Dcs, FmModulator, Modulator, SsbModulator, Upconverter
+from dsp.p25.modulator import REACH
+from dsp.p25.nid import Duid
 from dsp.p25.symbols import SYMBOL_RATE
 from dsp.p25.transmitter import Call, VoiceTransmitter, air_symbols
+from dsp.p25.units import UNIT_SYMBOLS
 from dsp.vocoder.imbe import ImbeVocoder
 from hw.errors import SinkError
 from hw.sigmfwriter import SigmfWriter
@@ -145,6 +148,8 @@ def _over_truth(c: CarrierPlan, o: _Over) -> dict[str, Any]:
         "talker": o.plan.talker,
         "text": o.plan.text,
         "tone_hz": o.plan.tone_hz,
+        "voice_start_s": o.key / AUDIO_RATE + (REACH + UNIT_SYMBOLS[Duid.HDU]) / SYMBOL_RATE if call else None,
+        "voice_end_s": o.end / AUDIO_RATE - (REACH + UNIT_SYMBOLS[Duid.TDULC]) / SYMBOL_RATE if call else None,
         "talkgroup": call.talkgroup if call else None,
         "source_id": call.source if call else None,
         "emergency": call.emergency if call else None,

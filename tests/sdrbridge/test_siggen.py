@@ -262,6 +262,9 @@ def test_p25_carrier_is_read_as_its_truth_says(tmp_path: Path) -> None:
         # Ten symbols of carrier before the header and behind the terminator.
         assert first.index / 24_000 == pytest.approx(over["start_s"] + 10 / 4_800, abs=2e-4)
         assert last.index / 24_000 + 226 / 4_800 == pytest.approx(over["end_s"], abs=3e-4)
+        voice = [f.index / 24_000 for f in frames if f.name in ("LDU1", "LDU2", "TDULC") and f.index > first.index]
+        assert voice[0] == pytest.approx(over["voice_start_s"], abs=2e-4)
+        assert last.index / 24_000 == pytest.approx(over["voice_end_s"], abs=3e-4)
         said = last.fields()
         assert (said["talkgroup"], said["source"], said["emergency"]) == (
             over["talkgroup"], over["source_id"], over["emergency"],
