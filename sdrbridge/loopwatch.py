@@ -194,9 +194,10 @@ class LoopWatch:
         turn = now // TICK_SAMPLES % CHECK_TICKS
         rows = dict.fromkeys(row for row in self._left if _turn(row) == turn)
         for voice in voices:
-            if _turn(voice.port) == turn and self._guards(voice.port):
+            row = voice.port
+            if row // TOGETHER % CHECK_TICKS == turn and self._guards(row):
                 self._hear(voice)
-                rows[voice.port] = None
+                rows[row] = None
         for row in sorted(rows):
             self._left.discard(row)
             self._check(now, row, lines)
@@ -270,12 +271,15 @@ class LoopWatch:
 
     def _candidates(self, row: int, over: str, begin: int, lines: Iterable[Line]) -> Iterator[tuple[str, Sent]]:
         """What of the patches a row talks in was sent up to 5 s before `begin` or later, but for this over itself."""
-        names = set(self._stands_for(row))
+        names = tuple(self._stands_for(row))
         for line in lines:
-            voices = self._sent.get(line.patch.name)
-            if not voices or not any(n in names and m.talks for n, m in line.patch.members.items()):
+            members = line.patch.members
+            for name in names:
+                if name in members and members[name].talks:
+                    break
+            else:
                 continue
-            for sent in voices.values():
+            for sent in self._sent.get(line.patch.name, {}).values():
                 if sent.over != over and sent.end > begin - echo.HIGH * echo.HOP:
                     yield line.patch.name, sent
 

@@ -7,7 +7,7 @@ from tests.bench.bench_matrix import busy, conversation, tick_ms
 
 
 def test_256_ports_that_all_talk_fit_in_a_tick() -> None:
-    # 0.5 to 1 ms on an idle machine (tests/bench/bench_matrix.py); the goal is 2 ms, and a tick lasts 20.
+    # 1.3 to 1.5 ms where others work too (tests/bench/bench_matrix.py); the goal is 2 ms, and a tick lasts 20.
     assert min(tick_ms(busy(256, 4), ticks=60) for _ in range(3)) < 4.0
 
 
@@ -20,6 +20,6 @@ def test_a_simulation_runs_far_faster_than_the_clock() -> None:
         calls += 1
     spent = time.process_time() - begun
     assert calls < seconds * 50 / 5
-    assert spent < seconds / 300  # 1200 times the clock on an idle machine
+    assert spent < seconds / 300  # 450 times the clock where others work too
     assert any(event["event"] == "floor.granted" for event in events)
     assert all(loop.end == now for loop in loops)
