@@ -2,11 +2,11 @@
 
     python -m tests.bench.bench_matrix
 
-Tick: ports that all receive speech and all transmit, medians over 200 ticks. The limit is 2 ms. Measured on two cores that
-others load too: 256 ports in patches of four 1.3 to 1.5 ms (0.7 without the loop guard), in patches of two 1.5 to 2.3,
-and 2.8 to 3.4, above the limit, where all 256 mix.
-Simulation: 16 ports in four patches, each talks a fifth of the time. The aim is 20 hours in a CPU-minute; measured on the
-same machine 7.5, and 12.9 before the loop guard.
+Tick: ports that all receive speech and all transmit, medians over 200 ticks. The limit is 2 ms. Measured on two cores
+that others load too: 256 ports in patches of four 1.3 to 1.5 ms (0.7 without the loop guard), in patches of two 1.5 to
+2.3, and 2.8 to 3.4, above the limit, where all 256 mix.
+Simulation: 16 ports in four patches, each talks a fifth of the time. The aim is 20 hours in a CPU-minute; measured on
+the same machine 7.5, and 12.9 before the loop guard.
 """
 
 import time
