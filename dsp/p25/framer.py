@@ -254,7 +254,7 @@ class Framer:
             attempts.append((self._nac, sync.EXPECTED if wide else sync.KNOWN_NAC))
         if self._configured_nac is None:
             attempts.append((None, sync.COLD))
-        for nac, limits in attempts:
+        for nac, limits in () if sync.steady(llr) else attempts:
             head = sync.read_head(llr, nac)
             if head.within(limits):
                 self._inverted = here.inverted

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from dsp.fec import soft
 from dsp.p25 import _sync, nid
-from dsp.p25.symbols import SYNC, SYNC_BITS, SYNC_DIBITS, SoftDibits, information, symbols_for
+from dsp.p25.symbols import SYNC, SYNC_BITS, SYNC_DIBITS, SoftDibits, hard_dibits, information, symbols_for
 
 MOST_SYNC_ERRORS = 11
 """A place with more wrong sync bits is not proposed. At 8 % wrong bits one sync of 3000 has more."""
@@ -32,6 +32,9 @@ LEAST_SYNC_AGREEMENT = 0.6
 the test above none had more than 0.6."""
 
 HEAD_BITS = 112
+
+MOST_ALIKE = 48
+"""Of the 56 dibits of a head at most 45 are alike: 13 of its sync, and the identifier."""
 
 _HEAD = information(symbols_for(56))
 _SIGNS = soft.from_bits(SYNC_BITS)
@@ -107,6 +110,15 @@ def score(llr: SoftDibits) -> float:
     known = np.nan_to_num(llr.reshape(-1))
     total = float(np.abs(known).sum())
     return float(_SIGNS @ known) / total if total > 0 else 0.0
+
+
+def steady(llr: SoftDibits) -> bool:
+    """Whether the first 57 symbols of a unit are one symbol on and on, as of a carrier that is gone.
+
+    All ones are a word of the identifier's code, and agree with three quarters of the sync.
+    """
+    alike = np.bincount(hard_dibits(llr[_HEAD]), minlength=4)
+    return int(alike.max()) > MOST_ALIKE
 
 
 def read_head(llr: SoftDibits, nac: int | None = None) -> Head:

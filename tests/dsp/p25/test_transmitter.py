@@ -104,6 +104,17 @@ def test_message_from_header_to_terminator_at_its_times(length: int, voice_units
     assert on[-1] == key * 3 + air_symbols(length) * RATE // SYMBOL_RATE - 1
 
 
+def test_receiver_that_knows_no_code_reads_nothing_behind_the_end() -> None:
+    """When a strong carrier goes off, what is left are ones: a network identifier, were there a sync before it."""
+    iq = sent(transmitter(), line(speech()[8_000:8_800], 1_003), [(1_003, 1_803)])
+    for level in (0.0, 0.0003, 0.003, 0.03):
+        noise = np.random.default_rng(4).standard_normal((len(iq), 2)) @ np.array([1, 1j]) * level
+        receiver = P25Receiver(1, RATE)
+        found = receiver.process(BasebandBlock((iq + noise).astype(np.complex64)[None], RATE, 0)) + receiver.flush()
+        assert {r.frame.nac for r in found} == {NAC}
+        assert units([r.frame for r in found]) == ["HDU", "LDU1", "TDULC"]
+
+
 def test_first_syllable_is_heard_and_comes_as_late_as_declared() -> None:
     said = speech()[8_000:24_000]
     tx = transmitter()
