@@ -8,6 +8,7 @@ terminator or its tail, is on the air behind the last frame.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -40,17 +41,18 @@ class Caller:
         """Whose speech comes next."""
         self._over = over
 
-    def call(self) -> Call:
-        """What goes on the air of him, as far as is known by now."""
+    def call(self, keyed: bool = True) -> Call | None:
+        """What goes on the air of him, as far as is known by now; None while unkeyed: the end says what was said."""
         over, settings = self._over, self._settings
+        if not keyed:
+            self._call = replace(self._call, emergency=False)
+            return None
         if over is not None:
             self._call = Call(
                 settings.talkgroups.of(over.port, over.facts.talkgroup),
                 settings.source_ids.of(over.port, over.facts.source_id),
                 settings.emergency and bool(over.facts.emergency),
             )
-        elif self._call.emergency:
-            self._call = Call(self._call.talkgroup, self._call.source)
         return self._call
 
 
@@ -114,7 +116,8 @@ def describe(call: Call | None) -> str:
 def _line(settings: ModulatorSettings, vocoder: Callable[[], Vocoder]) -> VoiceTransmitter | FmModulator:
     match settings.signal:
         case P25Settings() as p25:
-            return VoiceTransmitter(settings.rate, p25.nac, Caller(p25).call(), vocoder())
+            call = Call(p25.talkgroups.own, p25.source_ids.own)
+            return VoiceTransmitter(settings.rate, p25.nac, call, vocoder())
         case NfmSettings() as fm:
             tone: Ctcss | Dcs | None = None
             if fm.ctcss_hz is not None:

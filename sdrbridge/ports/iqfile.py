@@ -102,7 +102,7 @@ class IqFilePort:
         """Send a frame."""
         if self._file is None:
             raise PortError(f'port "{self.name}": {self.path} is closed')
-        call = self._caller.call() if self._caller is not None else None
+        call = self._caller.call(keyed) if self._caller is not None else None
         try:
             for block in self._exciter.write(frame, index, keyed, call):
                 self._file.write(block, describe(call))

@@ -135,7 +135,7 @@ class _Frames:
     def write(self, frame: Audio, index: int, keyed: bool) -> None:
         """Hand over a frame. Never waits."""
         self._each_tick()
-        call = self._caller.call() if self._caller is not None else None
+        call = self._caller.call(keyed) if self._caller is not None else None
         if not self.taken:
             self.dropped += keyed
             return

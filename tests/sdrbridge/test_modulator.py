@@ -162,6 +162,8 @@ def test_who_talks_is_shown_as_the_tables_say_and_grows_with_what_is_known() -> 
     over.facts = Facts(source_id=5, talkgroup=8, emergency=True)
     assert caller.call() == Call(1008, 9005, emergency=True)
     caller.talker(None)
+    assert caller.call() == Call(1008, 9005, emergency=True)  # the hang time, and the end, still are his
+    assert caller.call(keyed=False) is None
     assert caller.call() == Call(1008, 9005)
 
 
@@ -232,8 +234,8 @@ def test_patched_speech_is_on_the_air_whole_with_its_talkers(tmp_path: Path) -> 
     frames = heard(port.path)
     assert all(f.errors == 0 and f.valid for f in frames)
     assert [f.name for f in frames if f.name in ("HDU", "TDULC")] == ["HDU", "TDULC"] * 2
-    assert words(frames, "TDULC") == [(1001, 9011, False), (1001, 9077, False)]
-    assert set(words(frames, "LDU1")) == {(1001, 9011, False), (1001, 9077, True), (1001, 9077, False)}
+    assert words(frames, "TDULC") == [(1001, 9011, False), (1001, 9077, True)]
+    assert set(words(frames, "LDU1")) == {(1001, 9011, False), (1001, 9077, True)}
     # Sample-exact: the carrier begins with the tick that keys, and is off beside the overs.
     (first, second) = port.keyed.intervals
     iq = samples_of(port.path)
@@ -246,7 +248,7 @@ def test_patched_speech_is_on_the_air_whole_with_its_talkers(tmp_path: Path) -> 
     assert not between.any()
     assert np.abs(iq[6 * first[0] + 100 : 6 * first[1]]) == pytest.approx(10 ** (-3 / 20), abs=1e-4)
     marks = json.loads(port.path.read_text())["annotations"]
-    assert [m["core:comment"] for m in marks] == ["talkgroup 1001, unit 9011", "talkgroup 1001, unit 9077"]
+    assert [m["core:comment"] for m in marks] == ["talkgroup 1001, unit 9011", "talkgroup 1001, unit 9077, emergency"]
     assert marks[0]["core:sample_start"] == on[0]
 
 
