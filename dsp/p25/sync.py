@@ -71,6 +71,13 @@ KNOWN_NAC = Limits(22, 18, 6.3)
 EXPECTED = Limits(30, 30, 4.8)
 
 
+RUNS = (nid.Nid(0x000, nid.Duid.HDU), nid.Nid(0xFFF, nid.Duid.TDULC))
+"""Identifiers all of one symbol: a tone off the carrier, or a slower mode, has these, and stretches like a sync too."""
+
+MOST_RUN_ERRORS = 6
+"""What a head with such an identifier may have wrong at most. dPMR makes them with 10 and more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """A frame sync with the network identifier behind it.
@@ -85,9 +92,8 @@ class Head:
 
     def within(self, limits: Limits) -> bool:
         """It is good enough."""
-        return (
-            self.errors <= limits.errors and self.nid_errors <= limits.nid_errors and self.strength >= limits.strength
-        )
+        most = min(limits.errors, MOST_RUN_ERRORS) if self.nid in RUNS else limits.errors
+        return self.errors <= most and self.nid_errors <= limits.nid_errors and self.strength >= limits.strength
 
 
 def proposals(llr: SoftDibits, first: int = 0, end: int | None = None) -> list[Proposal]:
