@@ -158,6 +158,9 @@ A cold start is one voice unit alone: a frame sync that falls into a fade loses 
 Deviation: with 15 % less the points of neighbouring symbols stand 76° apart instead of 90°, which alone is 1.2 dB; with
 15 % more the two outer symbols come within 50° around the circle. A detector of points cannot win that back. Both stay
 below 5 % at 6.2 dB, half a decibel above what a good receiver needs for the right deviation.
+
+CPU time (`scripts/bench p25`), 24 channels of 2.4 MS/s with speech, CPU-s per second, asked ≤ 0.4: 0.23 at 20 dB, 0.35
+at 10 dB, 0.41 with two rays; dsdcc in the same run 0.026 for one channel of DMR (a noisy machine; ours 0.010 to 0.017).
 """
 
 
