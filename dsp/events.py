@@ -28,6 +28,8 @@ class EventKind(Enum):
     """The code is gone. value: the code."""
     DCS_TURN_OFF = "dcs_turn_off"
     """The 134.4 Hz turn-off code announces the end of the over. value: the code it had."""
+    FRAME = "frame"
+    """A unit of a digital mode was decoded. value: None; the unit travels beside it."""
 
 
 @dataclass(frozen=True, slots=True)

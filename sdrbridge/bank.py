@@ -21,7 +21,7 @@ from dsp.tones.dcs import DcsDetector
 from dsp.tones.subaudible import LowRows, SubaudibleFilter
 from dsp.voice import VoiceFilter
 from sdrbridge.channel import LOOK_AHEAD, Signal
-from sdrbridge.speech import Speech
+from sdrbridge.speech import Speech, Unlevelled
 
 if TYPE_CHECKING:
     from sdrbridge.receiver import Tuned
@@ -76,6 +76,25 @@ class Demodulator(Protocol[_RowsIn]):
         ...
 
 
+class AnyBank(Protocol[_RowsIn]):
+    """What a receiver asks of the chain of channels of one kind: `Bank`, or `sdrbridge.p25bank.P25Bank`.
+
+    lookback: unlevelled speech. speech: of each row, as it is released.
+    """
+
+    rate: int
+
+    @property
+    def lookback(self) -> Unlevelled: ...
+    @property
+    def speech(self) -> Sequence[Speech]: ...
+    def process(self, baseband: _RowsIn, /) -> list[Found]: ...
+    def ends_at(self, time: int) -> None: ...
+    def available(self, now: int) -> int: ...
+    def advance(self, now: int) -> None: ...
+    def ledger(self) -> Iterator[Stage]: ...
+
+
 class ToneDetector(Protocol):
     """Rows of FM deviation below the speech in, events out."""
 
@@ -121,6 +140,9 @@ class Bank(Generic[Rows]):
                 found += [self._found(event, self.demodulator.delay) for event in detector.detect(low)]
         self.lookback.write(self.voice.process(audio))
         return found
+
+    def ends_at(self, time: int) -> None:
+        """The source ends at `time` (8 kHz). Squelches see that by the silence behind it."""
 
     def available(self, now: int) -> int:
         """Index of the sample after the last one of speech that may be known at `now` (both 8 kHz)."""

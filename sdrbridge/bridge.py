@@ -13,6 +13,8 @@ from sdrbridge.channel import Channel, Sink
 from sdrbridge.config import ChannelConfig, Site, TunerConfig
 from sdrbridge.discriminator import DiscriminatorReceiver
 from sdrbridge.matrix import Matrix
+from sdrbridge.p25bank import P25Bank
+from sdrbridge.p25channel import FrameSink, P25Channel
 from sdrbridge.patch import Patch
 from sdrbridge.port import Port, RxPort, TxPort
 from sdrbridge.receiveport import ReceivePort
@@ -42,11 +44,27 @@ class TunerLine:
             self.ports[item.channel].rules.put(item.signal)
 
 
+@dataclass(frozen=True, slots=True)
+class LineCommon:
+    """What all tuners have in common.
+
+    extra_ctcss_hz: tones to look for. vocoder: of digital channels. sink: told of every decision, with its time and
+    reason. on_over: told of each over when it begins. frames: told of each protocol unit, None where nobody wants to.
+    """
+
+    extra_ctcss_hz: Sequence[float]
+    vocoder: str
+    sink: Sink
+    on_over: Callable[[Transmission], None]
+    frames: FrameSink | None = None
+
+
 class Bridge:
     """All that a site file describes, except where samples come from and who listens.
 
     infos: what each tuner's source says of itself. transmit: the ports that are no channels, by name. sink: told of
-    every decision, with its time and reason. on_over: told of each over when it begins.
+    every decision, with its time and reason. on_over: told of each over when it begins. frames: told of each protocol
+    unit of digital channels.
     """
 
     def __init__(
@@ -56,11 +74,12 @@ class Bridge:
         transmit: Mapping[str, TxPort],
         sink: Sink,
         on_over: Callable[[Transmission], None],
+        frames: FrameSink | None = None,
     ) -> None:
         self.site = site
+        common = LineCommon(site.extra_ctcss_hz, site.vocoder, sink, on_over, frames)
         self.tuners = [
-            make_line(tuner, site.channels_of(tuner.name), infos[tuner.name], site.extra_ctcss_hz, sink, on_over)
-            for tuner in site.tuners
+            make_line(tuner, site.channels_of(tuner.name), infos[tuner.name], common) for tuner in site.tuners
         ]
         by_name = {port.name: port for line in self.tuners for port in line.ports}
         self.receive = [by_name[channel.name] for channel in site.channels]
@@ -79,30 +98,29 @@ class Bridge:
 
     @property
     def busy(self) -> bool:
-        """Whether somebody is still heard or a transmitter is keyed."""
-        return any(port.over for port in self.receive) or any(self.matrix.keyed(name) for name in self._transmit)
+        """Whether somebody is still heard, a transmitter is keyed, or something received has not been told."""
+        return any(port.over or port.rules.waiting for port in self.receive) or any(
+            self.matrix.keyed(name) for name in self._transmit
+        )
 
 
-def make_line(
-    tuner: TunerConfig,
-    channels: Sequence[ChannelConfig],
-    info: SourceInfo,
-    extra_ctcss_hz: Sequence[float],
-    sink: Sink,
-    on_over: Callable[[Transmission], None],
-) -> TunerLine:
-    """A tuner with its receiver and its channels. Arguments are as those of `Bridge`."""
+def make_line(tuner: TunerConfig, channels: Sequence[ChannelConfig], info: SourceInfo, common: LineCommon) -> TunerLine:
+    """A tuner with its receiver and its channels. info: what its source says of itself."""
     receiver: Receiver | DiscriminatorReceiver
+    tones, vocoder = common.extra_ctcss_hz, common.vocoder
     if info.kind == "discriminator":
         preset = channels[0].preset
-        receiver = DiscriminatorReceiver(tuner.name, info.rate, preset, tuner.full_scale_hz, extra_ctcss_hz)
+        receiver = DiscriminatorReceiver(tuner.name, info.rate, preset, tuner.full_scale_hz, tones, vocoder)
     else:
-        tuned = [Tuned(c.preset, float(c.offset_from(info.center_hz)), c.squelch.snr_db) for c in channels]
-        receiver = Receiver(info.rate, tuned, extra_ctcss_hz)
+        tuned = [Tuned(c.preset, float(c.offset_from(info.center_hz)), c.squelch.snr_db, c.name) for c in channels]
+        receiver = Receiver(info.rate, tuned, tones, vocoder)
     ports = []
     for position, channel in enumerate(channels):
         bank, row = receiver.place(position)
-        ports.append(ReceivePort(Channel(channel, sink), bank.speech[row], _frequency(channel, info), on_over))
+        rules: Channel | P25Channel = Channel(channel, common.sink)
+        if isinstance(bank, P25Bank):
+            rules = P25Channel(channel, common.sink, bank.lines[row], common.frames)
+        ports.append(ReceivePort(rules, bank.speech[row], _frequency(channel, info), common.on_over))
     return TunerLine(tuner, info, receiver, ports)
 
 

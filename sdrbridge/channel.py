@@ -81,6 +81,11 @@ class Channel:
     _last_end: int = 0
     _queue: deque[Signal] = field(default_factory=deque)
 
+    @property
+    def waiting(self) -> bool:
+        """Nothing that is still to come has to be seen before a replay may end."""
+        return False
+
     def put(self, signal: Signal) -> None:
         """Queue what a detector said; it is acted on by the first `advance` at or after `signal.known`."""
         self._queue.append(signal)

@@ -130,6 +130,7 @@ def make_parser() -> argparse.ArgumentParser:
     replay.add_argument(
         "--block", type=_count, metavar="N", help="samples read at a time (the result does not depend on it)"
     )
+    replay.add_argument("--frames", action="store_true", help="write each protocol unit decoded to frames.jsonl")
     replay.add_argument("--no-report", action="store_true", help="leave out the page with waterfall and players")
 
     run = verb("run", "run the bridge as a service: live receivers, ports and control")

@@ -1,6 +1,6 @@
 """The site file: TOML in, frozen dataclasses out, and every problem at once.
 
-    [bridge]      name · extra_ctcss_hz (tones to look for beside the standard ones) · loop_guard
+    [bridge]      name · extra_ctcss_hz (tones to look for beside the standard ones) · vocoder · loop_guard
     [[tuner]]     name · source · center · rate · format · gain · ppm · invert · full_scale
     [[channel]]   name · tuner · freq or offset · mode · bandwidth · squelch · priority · label · agency ·
                   rx_gain_db · loop_guard
@@ -44,8 +44,15 @@ SOURCE_KINDS = ("file", "discriminator", "rtlsdr", "rtltcp", "soapy")
 FULL_SCALE_HZ = 5_000
 """Deviation that discriminator audio shows as digital full scale, where the site file does not say it."""
 
+OWN_VOCODER = "imbe"
+"""Who speaks for digital channels where the site file does not say it: the project's own codec."""
+
 LONGEST_NAME = 64
 """Characters of a name; names become file names, with a number and a suffix."""
+
+_P25_SQUELCH = ("nac", "talkgroup", "source_id")
+
+_MODES_OF_FM = " or ".join(modes.DISCRIMINATOR_MODES)
 
 TONE_RANGE_HZ = (60.0, 260.0)
 """Where a tone detector can look: below the speech band, above the rumble."""
@@ -56,15 +63,24 @@ class SquelchConfig:
     """What opens a channel. Nothing set: carrier squelch with the mode's own threshold.
 
     snr_db: the carrier counts from this signal-to-noise ratio. ctcss_hz, dcs: this tone or code ("023N") is required
-    with it; at most one of the two.
+    with it; at most one of the two. Of P25 channels instead: nac, talkgroups, source_ids: only these are heard.
     """
 
     snr_db: float | None = None
     ctcss_hz: float | None = None
     dcs: str | None = None
+    nac: int | None = None
+    talkgroups: tuple[int, ...] = ()
+    source_ids: tuple[int, ...] = ()
 
     def describe(self) -> str:
         """In a few words, for tables."""
+        digital = [f"NAC ${self.nac:03X}"] if self.nac is not None else []
+        for what, wanted in (("talkgroup", self.talkgroups), ("source id", self.source_ids)):
+            if wanted:
+                digital.append(f"{what} {', '.join(map(str, wanted))}")
+        if digital:
+            return " · ".join(digital)
         if self.ctcss_hz is not None:
             return f"CTCSS {self.ctcss_hz:.1f} Hz"
         if self.dcs is not None:
@@ -198,7 +214,10 @@ class PatchConfig:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A whole site file, checked. path: where it was read; relative paths in it count from its folder."""
+    """A whole site file, checked. path: where it was read; relative paths in it count from its folder.
+
+    vocoder: who speaks for digital channels, NAME or NAME:PLACE (`dsp.vocoder.registry`).
+    """
 
     path: Path
     name: str
@@ -209,6 +228,7 @@ class Site:
     patches: tuple[PatchConfig, ...]
     recorder: RecorderConfig = USUAL_RECORDER
     journal: JournalConfig = USUAL_JOURNAL
+    vocoder: str = OWN_VOCODER
 
     @property
     def folder(self) -> Path:
@@ -299,6 +319,9 @@ class _Reader:
             if not low <= tone <= high:
                 bridge.problem("extra_ctcss_hz", tone, f"must lie between {low:g} and {high:g} Hz")
         self.usual = Handling(loop_guard=bridge.flag("loop_guard") is not False)
+        vocoder = bridge.text("vocoder") or OWN_VOCODER
+        if vocoder != OWN_VOCODER and (wrong := _vocoder_problem(vocoder)):
+            bridge.problem("vocoder", vocoder, wrong)
         bridge.finish()
         tuners = [self._tuner(t) for t in self._tables(top, "tuner")]
         channels = [self._channel(t, tuners, extra) for t in self._tables(top, "channel")]
@@ -319,6 +342,7 @@ class _Reader:
             tuple(p for p in ports if p),
             tuple(p for p in patches if p),
             *keeping,
+            vocoder,
         )
         if not self.data.get("tuner") and not self.data.get("port"):
             self.problems.append(
@@ -390,8 +414,8 @@ class _Reader:
             t.missing("freq", 'or offset, from the centre of the tuner, e.g. freq = "155.7525M"')
         preset = self._preset(t)
         squelch = self._squelch(t, preset.mode if preset else None, extra)
-        if discriminator and preset is not None and preset.mode != "nfm":
-            t.problem("mode", preset.mode, "discriminator audio is demodulated FM; mode must be nfm")
+        if discriminator and preset is not None and preset.mode not in modes.DISCRIMINATOR_MODES:
+            t.problem("mode", preset.mode, f"discriminator audio is demodulated FM; mode must be {_MODES_OF_FM}")
         priority = t.integer("priority", minimum=-100, maximum=100) or 0
         label, agency = t.text("label"), t.text("agency")
         treated = handling.read_receiving(t, self.usual)
@@ -432,10 +456,16 @@ class _Reader:
         s = Table(channel.file, f"{channel.where} squelch", given, self.problems)
         if {"ctcss_hz", "dcs"} <= set(given):
             channel.problem("squelch", sorted(given), "a carrier bears a tone or a code; give one of ctcss_hz and dcs")
-        for later in ("nac", "talkgroup", "ran", "color_code"):
+        for later in ("ran", "color_code"):
             if later in given:
                 s.seen.add(later)
                 s.problem(later, given[later], "selects digital channels, which this version does not receive")
+        if mode == "p25":
+            return self._p25_squelch(s)
+        for key in _P25_SQUELCH:
+            if key in given:
+                s.seen.add(key)
+                s.problem(key, given[key], f"selects P25 calls, which mode {mode or '…'} does not have")
         snr = s.number("snr_db", minimum=0, maximum=60)
         ctcss = s.number("ctcss_hz")
         if ctcss is not None and ctcss not in CTCSS_HZ and ctcss not in extra:
@@ -454,6 +484,22 @@ class _Reader:
                 s.problem(key, value, f"is heard on mode nfm only, not on {mode}")
         s.finish()
         return SquelchConfig(snr, ctcss, dcs)
+
+    def _p25_squelch(self, s: Table) -> SquelchConfig:
+        for key in ("snr_db", "ctcss_hz", "dcs"):
+            if key in s.values:
+                s.seen.add(key)
+                known = ", ".join(_P25_SQUELCH)
+                s.problem(key, s.values[key], f"mode p25 opens for what is decoded; it has {known}")
+        nac = s.values.get("nac")
+        s.seen.add("nac")
+        found = _nac(nac)
+        if nac is not None and found is None:
+            s.problem("nac", nac, 'must be three hexadecimal digits, e.g. "$293"; "$F7E" and "$F7F" are any')
+        talkgroups = s.integers("talkgroup", 0, 0xFFFF)
+        sources = s.integers("source_id", 1, 0xFFFFFF)
+        s.finish()
+        return SquelchConfig(nac=found, talkgroups=talkgroups, source_ids=sources)
 
     def _port(self, t: Table) -> PortConfig | None:
         name, kind = _name(t), t.text("kind", required=True)
@@ -654,3 +700,21 @@ def _name(t: Table) -> str | None:
         t.problem("name", name, wrong)
         return None
     return name
+
+
+def _vocoder_problem(spec: str) -> str | None:
+    # NumPy comes with it, which takes longer than all the rest of reading a site file.
+    from dsp.vocoder import registry
+
+    return registry.problem(spec)
+
+
+def _nac(value: object) -> int | None:
+    """A network access code as radios are programmed with it: "$293", "293" or 0x293."""
+    if isinstance(value, str):
+        digits = value.strip().upper().removeprefix("$").removeprefix("0X")
+        try:
+            value = int(digits, 16)
+        except ValueError:
+            return None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0xFFF else None

@@ -3,6 +3,7 @@
 RowBlock ─▶ Resampler to 24 kHz ─▶ NoiseSquelch ──▶ Signal
                  └─▶ × hertz at full scale ─▶ CtcssDetector · DcsDetector ─▶ Signal
                                       └─▶ VoiceFilter ─▶ LookBack
+                 └─▶ P25Bank, which finds level and polarity itself
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,11 +12,14 @@ import numpy as np
 
 from dsp.blocks import AUDIO_RATE, IqBlock, RowBlock
 from dsp.noisesquelch import NoiseSquelch
+from dsp.p25.receiver import DiscriminatorReceiver as P25Discriminator
 from dsp.resample import Resampler
 from dsp.voice import VoiceFilter
-from sdrbridge.bank import Bank, Found, Stage, tone_detectors
+from sdrbridge.bank import AnyBank, Bank, Found, Stage, tone_detectors
+from sdrbridge.config import OWN_VOCODER
 from sdrbridge.errors import ConfigError
 from sdrbridge.modes import Preset
+from sdrbridge.p25bank import DISCRIMINATOR, P25Bank
 
 BASEBAND_RATE = 24_000
 LEAST_RATE = 20_000
@@ -39,11 +43,17 @@ class DiscriminatorReceiver:
     """One channel of discriminator audio.
 
     name: of the tuner, for messages. rate: of the audio. full_scale_hz: deviation at digital full scale. preset: of the
-    channel. Raises `ConfigError` for audio that is too narrow.
+    channel. vocoder: of a digital channel. Raises `ConfigError` for audio that is too narrow.
     """
 
     def __init__(
-        self, name: str, rate: int, preset: Preset, full_scale_hz: float, extra_ctcss_hz: Sequence[float] = ()
+        self,
+        name: str,
+        rate: int,
+        preset: Preset,
+        full_scale_hz: float,
+        extra_ctcss_hz: Sequence[float] = (),
+        vocoder: str = OWN_VOCODER,
     ) -> None:
         if rate < LEAST_RATE:
             why = "holds no noise above speech by which a carrier could be told; record it at 24000 or more"
@@ -51,10 +61,14 @@ class DiscriminatorReceiver:
         self.rate = rate
         self._resampler = Resampler(rate, BASEBAND_RATE)
         held_back = -(-self._resampler.delay * BASEBAND_RATE // rate)
-        voice = VoiceFilter(1, BASEBAND_RATE, "nfm", 1 / preset.deviation_hz)
-        tones = tone_detectors(1, BASEBAND_RATE, extra_ctcss_hz)
-        squelch = NoiseSquelch()
-        self.bank: Bank[RowBlock] = Bank(BASEBAND_RATE, [0], held_back, squelch, _Hertz(full_scale_hz), tones, voice)
+        self.bank: AnyBank[RowBlock]
+        if preset.kind == "p25":
+            ear = P25Discriminator(BASEBAND_RATE)
+            self.bank = P25Bank(ear, BASEBAND_RATE, [0], held_back, [name], DISCRIMINATOR, vocoder)
+        else:
+            voice = VoiceFilter(1, BASEBAND_RATE, "nfm", 1 / preset.deviation_hz)
+            tones = tone_detectors(1, BASEBAND_RATE, extra_ctcss_hz)
+            self.bank = Bank(BASEBAND_RATE, [0], held_back, NoiseSquelch(), _Hertz(full_scale_hz), tones, voice)
         self.banks = [self.bank]
         self.time = 0
 
@@ -67,10 +81,11 @@ class DiscriminatorReceiver:
 
     def finish(self) -> list[Found]:
         """Push out what is inside the filters at the end of the source, with silence."""
+        self.bank.ends_at(self.time)
         silence = np.zeros((1, self.rate // 5), np.float32)
         return self.process(RowBlock(silence, self.rate, -(-self.time * self.rate // AUDIO_RATE)))
 
-    def place(self, position: int) -> tuple[Bank[RowBlock], int]:
+    def place(self, position: int) -> tuple[AnyBank[RowBlock], int]:
         """The bank and row of the channel."""
         return self.bank, 0
 

@@ -526,6 +526,8 @@ class Matrix:
         port = self.ports[voice.port]
         if voice.over.facts.encrypted:
             return "encrypted"
+        if voice.over.facts.silent:
+            return voice.over.facts.silent
         if not member.talks:
             return "only hears in this patch"
         mute = self._air.muted.get(voice.port)
@@ -779,7 +781,8 @@ def _factor(gain_db: float) -> float:
 
 def _facts(voice: Voice) -> tuple[object, ...]:
     """What a floor wants to know at once when it changes."""
-    return voice.over.end, voice.over.facts.emergency, voice.over.facts.encrypted
+    facts = voice.over.facts
+    return voice.over.end, facts.emergency, facts.encrypted, facts.silent
 
 
 def _members(patch: Patch) -> tuple[list[str], list[str]]:

@@ -1,7 +1,7 @@
 """Mode presets: what a mode and a bandwidth mean for the receive chain. Data, each row complete in itself.
 
 Deviations: TIA-603-E 3.2.15 (2.5 kHz for 12.5 kHz channels, 5 kHz for 25 kHz channels), 47 CFR 73.1570 (75 kHz,
-broadcast). AM 8.33 kHz: ETSI EN 300 676-1.
+broadcast). AM 8.33 kHz: ETSI EN 300 676-1. P25: TIA-102.CAAB-E, channels of 12.5 kHz.
 """
 
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ class Preset:
 
     @property
     def kind(self) -> str:
-        """The demodulator: "fm", "am" or "ssb"."""
-        return {"nfm": "fm", "wfm": "fm", "am": "am", "usb": "ssb", "lsb": "ssb"}[self.mode]
+        """The demodulator: "fm", "am", "ssb" or "p25"."""
+        return {"nfm": "fm", "wfm": "fm", "am": "am", "usb": "ssb", "lsb": "ssb", "p25": "p25"}[self.mode]
 
 
 PRESETS: dict[str, tuple[Preset, ...]] = {
@@ -41,8 +41,13 @@ PRESETS: dict[str, tuple[Preset, ...]] = {
     "usb": (Preset("usb", 3_000, 2_800.0, 24_000, offset_hz=1_500.0),),
     "lsb": (Preset("lsb", 3_000, 2_800.0, 24_000, offset_hz=-1_500.0),),
     "wfm": (Preset("wfm", 200_000, 190_000.0, 240_000, deviation_hz=75_000.0),),
+    # Wider than the 9.6 kHz of the signal by the 1.5 kHz a transmitter may be off to either side.
+    "p25": (Preset("p25", 12_500, 13_000.0, 24_000),),
 }
 """Mode → its presets; the first is the default."""
 
-LATER_MODES = ("p25", "dmr", "nxdn", "m17", "dstar", "ysf", "tetra", "pocsag", "flex", "eas")
+DISCRIMINATOR_MODES = ("nfm", "p25")
+"""Modes that are received from the audio of another receiver's discriminator as well."""
+
+LATER_MODES = ("dmr", "nxdn", "m17", "dstar", "ysf", "tetra", "pocsag", "flex", "eas")
 """Modes the site file knows but this version does not receive."""

@@ -65,6 +65,13 @@ def _tone(e: Event) -> str:
     return f"CTCSS {e['ctcss_hz']:.1f} Hz" if e.get("ctcss_hz") else f"DCS {e['dcs']}" if e.get("dcs") else "tone"
 
 
+def _talker(e: Event) -> str:
+    who = f"unit {e['source_id']}" if e.get("source_id") else "somebody"
+    whom = f" on talkgroup {e['talkgroup']}" if e.get("talkgroup") is not None else ""
+    unit = f" to unit {e['target_id']}" if e.get("target_id") else ""
+    return f"{e['channel']}: {who} talks{whom}{unit}{', an emergency' if e.get('emergency') else ''}"
+
+
 def _floor(words: str) -> Callable[[Event], str]:
     def said(e: Event) -> str:
         blocked = f", after {seconds(float(e['blocked_s']))}" if e.get("blocked_s") else ""
@@ -104,6 +111,14 @@ _WORDS: dict[str, Callable[[Event], str]] = {
     "tone.found": lambda e: f"{e['channel']}: {_tone(e)} was found",
     "tone.lost": lambda e: f"{e['channel']}: the tone or code was lost",
     "tone.end": lambda e: f"{e['channel']}: the talker's radio announced the end of the over",
+    "call.found": lambda e: f"{e['channel']}: a call with NAC {e['nac']} was found",
+    "call.held": lambda e: f"{e['channel']}: the call is not heard yet: {e['reason']}",
+    "call.refused": lambda e: f"{e['channel']}: the call is not for this channel: {e['reason']}",
+    "call.unheard": lambda e: f"{e['channel']}: the call ended unheard: {e['reason']}",
+    "talker.found": _talker,
+    "over.muted": lambda e: f"{e['channel']}: over {e['over']} is silent until it is sure: {e['reason']}",
+    "over.unmuted": lambda e: f"{e['channel']}: over {e['over']} is heard again: {e['reason']}",
+    "over.encrypted": lambda e: f"{e['channel']}: over {e['over']} is encrypted and stays silent: {e['reason']}",
     "over.open": lambda e: f"{e['channel']}: over {e['over']} began",
     "over.close": lambda e: f"{e['channel']}: over {e['over']} ended: {e['reason']}",
     "over.done": lambda e: (

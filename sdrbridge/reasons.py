@@ -20,10 +20,12 @@ RECENT = 64
 MOST_NAMES = 2048
 """Names remembered; the one that has been quiet longest is forgotten first."""
 
-_ORIGINS = {"carrier.open", "tone.found", "over.open"}
+_BEGINNINGS = {"carrier.open", "call.found"}
+
+_ORIGINS = _BEGINNINGS | {"tone.found", "talker.found", "over.open"}
 """What lets an over begin."""
 
-_ENDS = {"carrier.close", "over.close", "tone.lost", "tone.end"}
+_ENDS = {"carrier.close", "over.close", "tone.lost", "tone.end", "over.muted", "over.encrypted"}
 
 _LOSSES = {"floor.refused", "floor.preempted", "floor.timed_out", "loop.found", "control.refused"}
 """What answers "why refused"."""
@@ -64,6 +66,9 @@ class Reasons:
             for patch in _patches(self.last(port, "port.keyed")):
                 ends += [e for e in self.recent(patch) if _ends_talk(e)][-2:]
             self._chains["silent", port] = self._chain([*(e for e in ends if _since(e, event)), event])
+        elif kind in ("call.held", "call.refused"):
+            port = str(event["channel"])
+            self._chains["silent", port] = self._chain([*self.origin(port), event])
         elif kind == "over.close":
             port = str(event["channel"])
             self._chains["silent", port] = self._chain([*self.origin(port), *self._ends(port), event])
@@ -88,7 +93,7 @@ class Reasons:
         for event in reversed(self._recent.get(port, deque())):
             if event["event"] in _ORIGINS:
                 found.append(event)
-                if event["event"] == "carrier.open":
+                if event["event"] in _BEGINNINGS:
                     break
         return found[::-1]
 

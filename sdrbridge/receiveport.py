@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sdrbridge.channel import Channel
+from sdrbridge.p25channel import P25Channel
 from sdrbridge.speech import Speech
 from sdrbridge.transmission import Transmission
 
@@ -20,7 +21,7 @@ class ReceivePort:
     """
 
     def __init__(
-        self, rules: Channel, speech: Speech, freq_hz: int | None, on_over: Callable[[Transmission], None]
+        self, rules: Channel | P25Channel, speech: Speech, freq_hz: int | None, on_over: Callable[[Transmission], None]
     ) -> None:
         self.rules = rules
         self.name = rules.config.name

@@ -3,6 +3,7 @@
     IqBlock ─▶ Channelizer ─▶ CarrierSquelch ─────────────────────────────▶ Signal: carrier open, close
                     └─▶ FM ─▶ CtcssDetector · DcsDetector ────────────────▶ Signal: tone, code, end of over
                     └─▶ FM │ AM │ SSB ─▶ VoiceFilter ─▶ LookBack (speech of every row, squelched or not)
+                    └─▶ P25Bank: units of the protocol, and speech as the channel lets it be spoken
 
 Every stage is a bank: one call serves all rows, so the cost of a further channel is its arithmetic and nothing else.
 
@@ -19,8 +20,11 @@ from numpy.typing import NDArray
 
 from dsp.blocks import AUDIO_RATE, BasebandBlock, IqBlock
 from dsp.channelizer import Channelizer
-from sdrbridge.bank import Bank, Found, Stage, make_bank
+from dsp.p25.receiver import P25Receiver
+from sdrbridge.bank import AnyBank, Found, Stage, make_bank
+from sdrbridge.config import OWN_VOCODER
 from sdrbridge.modes import Preset
+from sdrbridge.p25bank import BASEBAND, P25Bank
 
 BLOCK_RATE = 100
 """Blocks of the channelizer a second."""
@@ -33,27 +37,34 @@ SILENCE_BLOCKS = 20
 class Tuned:
     """What a receiver needs to know of one channel: its preset, where it lies, and its carrier squelch.
 
-    open_db: signal-to-noise ratio that opens the squelch; None for the default of the mode.
+    open_db: signal-to-noise ratio that opens the squelch; None for the default of the mode. name: for the log.
     """
 
     preset: Preset
     offset_hz: float
     open_db: float | None = None
+    name: str = ""
 
 
 class Receiver:
     """All channels of one tuner.
 
     rate: of the tuner. channels: in the order of the site file; signals carry the position in this list.
-    extra_ctcss_hz: tones to look for beside the standard ones.
+    extra_ctcss_hz: tones to look for beside the standard ones. vocoder: of digital channels.
     """
 
-    def __init__(self, rate: int, channels: Sequence[Tuned], extra_ctcss_hz: Sequence[float] = ()) -> None:
+    def __init__(
+        self,
+        rate: int,
+        channels: Sequence[Tuned],
+        extra_ctcss_hz: Sequence[float] = (),
+        vocoder: str = OWN_VOCODER,
+    ) -> None:
         self.rate = rate
         self.channelizer = Channelizer(rate)
-        self.banks: list[Bank[BasebandBlock]] = []
+        self.banks: list[AnyBank[BasebandBlock]] = []
         self._spans: list[slice] = []
-        self._place: dict[int, tuple[Bank[BasebandBlock], int]] = {}
+        self._place: dict[int, tuple[AnyBank[BasebandBlock], int]] = {}
         for members in _alike(channels):
             preset = channels[members[0]].preset
             for position in members:
@@ -61,7 +72,13 @@ class Receiver:
                 self.channelizer.add(tuned.offset_hz + tuned.preset.offset_hz, tuned.preset.filter_hz, preset.rate)
             rows = len(self.channelizer.rows(preset.rate))
             held_back = -(-self.channelizer.delay * preset.rate // rate)
-            bank = make_bank([channels[p] for p in members], members, held_back, extra_ctcss_hz)
+            alike = [channels[p] for p in members]
+            bank: AnyBank[BasebandBlock]
+            if preset.kind == "p25":
+                ear, names = P25Receiver(len(members), preset.rate), [c.name for c in alike]
+                bank = P25Bank(ear, preset.rate, members, held_back, names, BASEBAND, vocoder)
+            else:
+                bank = make_bank(alike, members, held_back, extra_ctcss_hz)
             self.banks.append(bank)
             self._spans.append(slice(rows - len(members), rows))
             self._place |= {position: (bank, row) for row, position in enumerate(members)}
@@ -80,6 +97,8 @@ class Receiver:
 
     def finish(self) -> list[Found]:
         """Push out what is inside the filters at the end of the source, with silence for the squelch to see."""
+        for bank in self.banks:
+            bank.ends_at(self.time)
         silence = np.zeros(SILENCE_BLOCKS * self.rate // BLOCK_RATE, np.complex64)
         return self.process(IqBlock(silence, self.rate, -(-self.time * self.rate // AUDIO_RATE)))
 
@@ -92,7 +111,7 @@ class Receiver:
         bank, row = self._place[position]
         return bank.lookback.read(row, start, n)
 
-    def place(self, position: int) -> tuple[Bank[BasebandBlock], int]:
+    def place(self, position: int) -> tuple[AnyBank[BasebandBlock], int]:
         """The bank that serves a channel, and its row there."""
         return self._place[position]
 

@@ -26,7 +26,7 @@ from sdrbridge.bridge import Bridge, TunerLine
 from sdrbridge.channel import Signal
 from sdrbridge.config import PortConfig, Site, TunerConfig
 from sdrbridge.errors import ReplayError
-from sdrbridge.eventlog import EventLog, PatchTally
+from sdrbridge.eventlog import EventLog, JsonLines, PatchTally
 from sdrbridge.port import FilePort, Loopback
 from sdrbridge.ports.iqfile import IqFilePort
 from sdrbridge.ports.kinds import FileSettings
@@ -57,13 +57,14 @@ Sent = FilePort | IqFilePort | Loopback
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to replay. out: folder for what was heard. block: samples read at a time, None for what suits the rate.
-    realtime: as fast as it happened. page: whether to make `report.html`."""
+    realtime: as fast as it happened. page: whether to make `report.html`. frames: whether to write `frames.jsonl`."""
 
     out: Path
     block: int | None = None
     threads: int = 1
     realtime: bool = False
     page: bool = True
+    frames: bool = False
 
 
 @dataclass(slots=True)
@@ -112,8 +113,9 @@ class _Feed:
 def replay(site: Site, options: Options, progress: Progress, clock: Clock | None = None) -> dict[str, Any]:
     """Run a site's recordings through the bridge; returns the summary that `--json` prints.
 
-    Writes into `options.out`: `overs/` and `ports/` (audio), `events.jsonl`, `report.html`. Raises `ReplayError` when
-    the folder cannot be written, `ConfigError` and `DeviceError` when a source cannot be opened.
+    Writes into `options.out`: `overs/` and `ports/` (audio), `events.jsonl`, `report.html`, and `frames.jsonl` with
+    each protocol unit of digital channels, in the order in which they became known. Raises `ReplayError` when the
+    folder cannot be written, `ConfigError` and `DeviceError` when a source cannot be opened.
     """
     clock = clock or SystemClock()
     started = clock.monotonic()
@@ -121,11 +123,12 @@ def replay(site: Site, options: Options, progress: Progress, clock: Clock | None
         overs = _folder(options.out / "overs")
         ports_folder = _folder(options.out / "ports")
         log = stack.enter_context(EventLog(_create(options.out / "events.jsonl")))
+        frames = stack.enter_context(JsonLines(_create(options.out / "frames.jsonl"))) if options.frames else None
         sources = {tuner.name: _open(stack, site, tuner) for tuner in site.tuners}
         infos = {name: source.info for name, source in sources.items()}
         transmit = {port.name: _make_port(port, ports_folder) for port in site.ports}
         heard: list[Transmission] = []
-        bridge = Bridge(site, infos, transmit, log, heard.append)
+        bridge = Bridge(site, infos, transmit, log, heard.append, frames)
         feeds = [_feed(line, sources[line.config.name], options) for line in bridge.tuners]
         recorder = Recorder(overs, bridge.receive)
         duration = _duration(infos.values())

@@ -6,22 +6,30 @@ much silence is put behind it, so its last sample comes out as well.
 """
 
 import math
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dsp.blocks import AUDIO_RATE, RowBlock
 from dsp.level import SpeechLeveler
-from dsp.lookback import LookBack
 
 KEPT = 2 * AUDIO_RATE
 """Samples kept after their release; the matrix and the recorder take them at the next tick."""
 
 
+class Unlevelled(Protocol):
+    """The speech of a bank's rows, by on-air index; `dsp.lookback.LookBack` is one."""
+
+    def read(self, row: int, start: int, n: int) -> NDArray[np.float32]:
+        """Samples start … start+n of a row, (n,) float32; zeros where there is none."""
+        ...
+
+
 class Speech:
     """Speech of one row. lookback: the unlevelled speech of its bank, squelched or not."""
 
-    def __init__(self, lookback: LookBack, row: int) -> None:
+    def __init__(self, lookback: Unlevelled, row: int) -> None:
         self._lookback = lookback
         self._row = row
         self._leveler = SpeechLeveler(1)

@@ -137,7 +137,7 @@ class Station:
         channels = tuple(
             replace(c, priority=0, label=None, agency=None, handling=AS_IT_IS) for c in site.channels_of(tuner.name)
         )
-        setup = Setup(str(site.folder), site.extra_ctcss_hz, tuner, channels)
+        setup = Setup(str(site.folder), site.extra_ctcss_hz, tuner, channels, site.vocoder)
         return self._make_link(setup, RemoteTuner(tuner.name, [c.name for c in channels], self._tell))
 
     def _tell(self, event: Event) -> None:

@@ -124,10 +124,19 @@ class Table:
         if isinstance(value, bool) or not isinstance(value, int):
             self.problem(key, value, "must be a whole number")
             return None
-        if not minimum <= value <= maximum:
-            self.problem(key, value, _range(minimum, maximum))
-            return None
-        return value
+        return value if self._in_range(key, value, minimum, maximum) else None
+
+    def integers(self, key: str, minimum: int, maximum: int) -> tuple[int, ...]:
+        """Whole numbers in a range, one or a list of them; empty if it is not there."""
+        value = self._take(key)
+        if value is None:
+            return ()
+        given = value if isinstance(value, list) else [value]
+        numbers = [v for v in given if isinstance(v, int) and not isinstance(v, bool)]
+        if not numbers or len(numbers) < len(given):
+            self.problem(key, value, f"must be a whole number or a list of them: {key} = 1001 or {key} = [1001, 1002]")
+            return ()
+        return tuple(number for number in numbers if self._in_range(key, number, minimum, maximum))
 
     def frequency(self, key: str, minimum: int | None = None) -> int | None:
         """Integer hertz, written as a number of hertz or as text with k, M or G."""
@@ -205,6 +214,13 @@ class Table:
             self.problem(key, value, f"must be a list of tables: [[{key}]]")
             return []
         return value
+
+    def _in_range(self, key: str, value: int, minimum: int, maximum: int) -> bool:
+        """Whether a number lies in a range; if not it is noted."""
+        if minimum <= value <= maximum:
+            return True
+        self.problem(key, value, _range(minimum, maximum))
+        return False
 
     def _take(self, key: str) -> object:
         self._asked.append(key)

@@ -14,8 +14,13 @@ from dsp.blocks import AUDIO_RATE
 class Facts:
     """What is known of an over beside its sound; None where it does not apply or is not known yet.
 
-    snr_db, level_dbfs: signal-to-noise ratio and speech level. ctcss_hz, dcs: tone and code found. nac, talkgroup,
-    source_id, emergency, encrypted, ber: of digital modes.
+    snr_db, level_dbfs: signal-to-noise ratio and speech level. ctcss_hz, dcs: tone and code found.
+
+    Of digital modes: nac ("$293"), talkgroup, source_id (who talks), target_id (the unit he calls), alias (his name),
+    latitude and longitude, emergency, encrypted, algid and keyid (of the encryption). ber: share of wrong bits. evm:
+    error vector magnitude, 1 is 100 %; snr_db follows from it. frequency_error_hz: of the carrier. frame_loss: share of
+    voice frames that never came. erasures: voice frames that came and could not be spoken. silent: why nothing of it is
+    heard.
     """
 
     snr_db: float | None = None
@@ -28,6 +33,17 @@ class Facts:
     emergency: bool | None = None
     encrypted: bool | None = None
     ber: float | None = None
+    target_id: int | None = None
+    alias: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    algid: int | None = None
+    keyid: int | None = None
+    evm: float | None = None
+    frequency_error_hz: float | None = None
+    frame_loss: float | None = None
+    erasures: int | None = None
+    silent: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """What is known, ready for JSON."""

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from sdrbridge.config import ChannelConfig, TunerConfig
+from sdrbridge.config import OWN_VOCODER, ChannelConfig, TunerConfig
 from sdrbridge.errors import SdrBridgeError
 from sdrbridge.transmission import Facts
 
@@ -41,12 +41,14 @@ class WireError(SdrBridgeError):
 
 
 class Setup(msgspec.Struct, tag="setup", frozen=True):
-    """What a worker is to receive. folder: where relative paths of sources count from."""
+    """What a worker is to receive. folder: where relative paths of sources count from. vocoder: of its digital
+    channels."""
 
     folder: str
     extra_ctcss_hz: tuple[float, ...]
     tuner: TunerConfig
     channels: tuple[ChannelConfig, ...]
+    vocoder: str = OWN_VOCODER
 
 
 class Delay(msgspec.Struct, frozen=True):

@@ -28,7 +28,7 @@ from hw.clock import Clock, SystemClock
 from hw.errors import DeviceError
 from hw.registry import open_source
 from sdrbridge.bank import BLOCK
-from sdrbridge.bridge import make_line
+from sdrbridge.bridge import LineCommon, make_line
 from sdrbridge.errors import ConfigError
 from sdrbridge.receiver import Receiver
 from sdrbridge.transmission import Facts, Transmission
@@ -68,7 +68,8 @@ class TunerRun:
     def __init__(self, setup: Setup, info: SourceInfo) -> None:
         self._told: list[Message] = []
         self._begun: list[Transmission] = []
-        self.line = make_line(setup.tuner, setup.channels, info, setup.extra_ctcss_hz, self._tell, self._begun.append)
+        common = LineCommon(setup.extra_ctcss_hz, setup.vocoder, self._tell, self._begun.append)
+        self.line = make_line(setup.tuner, setup.channels, info, common)
         self._ports = {port.name: port for port in self.line.ports}
         self._live: dict[str, _Live] = {}
         self._next = 0
@@ -146,7 +147,10 @@ class _Live:
 
 def _told_at_once(facts: dict[str, object]) -> dict[str, object]:
     """The facts without those that change all the time; those are told ten times a second."""
-    return {name: value for name, value in facts.items() if name not in ("level_dbfs", "ber")}
+    return {name: value for name, value in facts.items() if name not in _MEASURED}
+
+
+_MEASURED = {"snr_db", "level_dbfs", "ber", "evm", "frequency_error_hz", "frame_loss", "erasures"}
 
 
 class Outbox:

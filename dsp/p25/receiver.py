@@ -48,6 +48,7 @@ class _Line:
     def __init__(self, rate: int, nac: int | None) -> None:
         self.framer = Framer(rate, nac=nac)
         self.nac = nac
+        self._measured = 0.0, 0.0, 0.0
 
     def judge(self, llr: NDArray[np.float32]) -> Verdict:
         verdict = judge_nid(0, llr)
@@ -60,7 +61,12 @@ class _Line:
         frames = self.framer.process(block.llr, block.index)
         for frame in frames:
             self.nac = frame.nac
-        return [Received(block.row, frame, block.frequency_hz, block.deviation_hz, block.noise) for frame in frames]
+        self._measured = block.frequency_hz, block.deviation_hz, block.noise
+        return [Received(block.row, frame, *self._measured) for frame in frames]
+
+    def finish(self, row: int) -> list[Received]:
+        """The rest of a voice unit that is cut, all of it erasures."""
+        return [Received(row, frame, *self._measured) for frame in self.framer.flush()]
 
 
 class P25Receiver:
@@ -104,6 +110,14 @@ class P25Receiver:
         self.reset()
         return out
 
+    def finish(self) -> list[Received]:
+        """The end of the source: what is still inside, and voice units that it cut, completed with erasures."""
+        out = self._frames(self._modem.flush())
+        for row, line in enumerate(self._lines):
+            out += line.finish(row)
+        self.reset()
+        return out
+
     def _frames(self, blocks: list[SymbolBlock]) -> list[Received]:
         return [received for block in blocks for received in self._lines[block.row].take(block)]
 
@@ -140,6 +154,12 @@ class DiscriminatorReceiver:
     def flush(self) -> list[Received]:
         """What is still inside."""
         return self._frames(self._modem.flush())
+
+    def finish(self) -> list[Received]:
+        """The end of the source: what is still inside, and a voice unit that it cut, completed with erasures."""
+        out = self._frames(self._modem.flush()) + self._line.finish(0)
+        self.reset()
+        return out
 
     def _frames(self, blocks: list[SymbolBlock]) -> list[Received]:
         return [received for block in blocks for received in self._line.take(block)]

@@ -106,7 +106,7 @@ def _translated(site: Site, options: Options, advance: Any) -> dict[str, Any]:
 
 
 def _options(options: Namespace, out: Path) -> Options:
-    return Options(out, options.block, options.threads, options.speed == "1", not options.no_report)
+    return Options(out, options.block, options.threads, options.speed == "1", not options.no_report, options.frames)
 
 
 def _save(path: Path, text: str) -> None:

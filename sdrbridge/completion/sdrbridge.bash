@@ -10,7 +10,7 @@ _shtab_sdrbridge_port_subparsers=(ls show key level align restore unkey mute unm
 _shtab_sdrbridge_journal_subparsers=(show export verify head key)
 _shtab_sdrbridge_subparsers=(replay run check record simulate siggen serve-rtltcp status top patch port why delay events reload completion journal report devices doctor)
 
-_shtab_sdrbridge_replay_option_strings=(-h --help --json --out --speed --expect --save-expect --jobs --threads --block --no-report)
+_shtab_sdrbridge_replay_option_strings=(-h --help --json --out --speed --expect --save-expect --jobs --threads --block --frames --no-report)
 _shtab_sdrbridge_run_option_strings=(-h --help --json --state --socket)
 _shtab_sdrbridge_check_option_strings=(-h --help --json)
 _shtab_sdrbridge_record_option_strings=(-h --help --json --out --center --rate --gain --ppm --seconds --label)
@@ -98,6 +98,7 @@ _shtab_sdrbridge_replay_pos_0_nargs=+
 _shtab_sdrbridge_replay__h_nargs=0
 _shtab_sdrbridge_replay___help_nargs=0
 _shtab_sdrbridge_replay___json_nargs=0
+_shtab_sdrbridge_replay___frames_nargs=0
 _shtab_sdrbridge_replay___no_report_nargs=0
 _shtab_sdrbridge_run__h_nargs=0
 _shtab_sdrbridge_run___help_nargs=0

@@ -120,7 +120,7 @@ def test_a_good_file(folder: Path) -> None:
     [
         ('freq = "151.1375M"', 'frq = "151.1375M"', 'unknown key frq; did you mean "freq"?'),
         ('mode = "nfm"\nband', 'mode = "nmf"\nband', 'mode = "nmf": is no mode; modes are nfm, am'),
-        ('mode = "am"', 'mode = "p25"', 'mode = "p25": is not received by this version'),
+        ('mode = "am"', 'mode = "dmr"', 'mode = "dmr": is not received by this version'),
         ("156.7", "101.5", "ctcss_hz = 101.5: is not a TIA-603 tone; nearest are 100.0 and 103.5"),
         ('"023n"', '"024N"', 'dcs = "024N": is not a standard code; nearest are 023 and 025'),
         ('"023n"', '"023"', 'dcs = "023": lacks the polarity: "023N" (normal) or "023I" (inverted)'),
@@ -144,9 +144,11 @@ def test_a_good_file(folder: Path) -> None:
         ("[[patch]]", "[patch]", "[patch] is one table; write [[patch]]"),
         ("gain = 30", 'gain = "lots"', 'gain = "lots": must be "auto" or a number of dB'),
         ("{ snr_db = 8 }", "{ ctcss_hz = 100.0 }", "ctcss_hz = 100.0: is heard on mode nfm only"),
-        ("{ snr_db = 8 }", "{ nac = 659 }", "selects digital channels"),
+        ("{ snr_db = 8 }", '{ nac = "$293" }', 'nac = "$293": selects P25 calls, which mode am does not have'),
+        ("{ snr_db = 8 }", "{ color_code = 1 }", "selects digital channels"),
+        ("[bridge]", '[bridge]\nvocoder = "imb"', 'vocoder = "imb": is no vocoder that is installed'),
         ("{ ctcss_hz = 156.7 }", '{ ctcss_hz = 156.7, dcs = "023N" }', "give one of ctcss_hz and dcs"),
-        ('tuner = "donor"\nmode = "nfm"', 'tuner = "donor"\nmode = "am"', "mode must be nfm"),
+        ('tuner = "donor"\nmode = "nfm"', 'tuner = "donor"\nmode = "am"', "mode must be nfm or p25"),
         ('name = "JACK"', 'name = "JACK"\noffset = 0', "discriminator audio is one channel already"),
         ('offset = "-8.09k"', "", "freq is missing: or offset"),
         ("extra_ctcss_hz = [101.0]", "extra_ctcss_hz = [1000]", "must lie between 60 and 260 Hz"),
@@ -359,3 +361,45 @@ def test_any_values_give_a_site_or_a_config_error(
         load(path)
     except ConfigError as problem:
         assert problem.problems
+
+
+P25 = """[[tuner]]
+name = "t"
+source = "file:vhf.cu8"
+center = 0
+rate = 48000
+[[channel]]
+name = "A"
+tuner = "t"
+offset = 0
+mode = "p25"
+"""
+
+
+@pytest.mark.parametrize(
+    ("squelch", "wanted"),
+    [
+        ('{ nac = "$293" }', SquelchConfig(nac=0x293)),
+        ('{ nac = "0x1f5", talkgroup = 1001 }', SquelchConfig(nac=0x1F5, talkgroups=(1001,))),
+        ("{ nac = 0x293, source_id = [1, 16777215] }", SquelchConfig(nac=0x293, source_ids=(1, 16777215))),
+    ],
+)
+def test_p25_calls_are_chosen_by_what_they_say(folder: Path, squelch: str, wanted: SquelchConfig) -> None:
+    assert read(folder, P25 + f"squelch = {squelch}\n").channels[0].squelch == wanted
+
+
+@pytest.mark.parametrize(
+    ("squelch", "said"),
+    [
+        ('{ nac = "$1293" }', 'nac = "$1293": must be three hexadecimal digits'),
+        ('{ nac = "gate" }', 'nac = "gate": must be three hexadecimal digits'),
+        ("{ snr_db = 8 }", "snr_db = 8: mode p25 opens for what is decoded; it has nac, talkgroup, source_id"),
+        ("{ talkgroup = [1, 65536] }", "talkgroup = 65536: must lie between 0 and 65535"),
+        ('{ talkgroup = "fire" }', 'talkgroup = "fire": must be a whole number or a list of them'),
+        ("{ talkgrup = 1 }", 'unknown key talkgrup; did you mean "talkgroup"?'),
+    ],
+)
+def test_what_is_said_of_a_wrong_p25_squelch(folder: Path, squelch: str, said: str) -> None:
+    found = problems(folder, P25 + f"squelch = {squelch}\n")
+    assert any(said in line for line in found), found
+    assert len(found) == 1

@@ -11,7 +11,8 @@ from sdrbridge.receiver import Receiver, Tuned
 
 RATE = 240_000
 BLOCK = RATE // 100
-MODES = [preset for presets in PRESETS.values() for preset in presets]
+MODES = [preset for mode, presets in PRESETS.items() for preset in presets if mode != "p25"]
+"""The analog ones; `test_p25bank.py` has the same of P25."""
 NFM = PRESETS["nfm"][0]
 
 LONGEST_DELAY_S = 0.035

@@ -9,7 +9,7 @@ from dsp.blocks import TICK_SAMPLES, IqBlock
 from hw.base import SourceInfo
 from sdrbridge import config
 from sdrbridge.bank import Stage
-from sdrbridge.bridge import make_line
+from sdrbridge.bridge import LineCommon, make_line
 from sdrbridge.matrix import Event
 from sdrbridge.receiver import Receiver
 from sdrbridge.remoteport import RemotePort, RemoteTuner
@@ -44,7 +44,8 @@ def test_the_same_overs_as_in_process(tmp_path: Path, size: int) -> None:
     samples = carrier(2.0)[: RATE * 2]
     messages = messages_of(TunerRun(wanted, INFO), samples, size)
     begun: list[Transmission] = []
-    line = make_line(wanted.tuner, wanted.channels, INFO, (), lambda event: None, begun.append)
+    common = LineCommon((), wanted.vocoder, lambda event: None, begun.append)
+    line = make_line(wanted.tuner, wanted.channels, INFO, common)
     heard: list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]] = []
     done = None
     step = RATE // 100

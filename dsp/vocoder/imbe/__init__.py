@@ -2,6 +2,6 @@
 
 from dsp.vocoder.imbe.decoder import ImbeDecoder
 from dsp.vocoder.imbe.encoder import ImbeEncoder
-from dsp.vocoder.imbe.vocoder import ImbeVocoder
+from dsp.vocoder.imbe.vocoder import ImbeVocoder, open_vocoder
 
-__all__ = ["ImbeDecoder", "ImbeEncoder", "ImbeVocoder"]
+__all__ = ["ImbeDecoder", "ImbeEncoder", "ImbeVocoder", "open_vocoder"]

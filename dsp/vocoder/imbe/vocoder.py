@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dsp.errors import RangeError
 from dsp.vocoder.base import FrameStatus
 from dsp.vocoder.imbe import channel
 from dsp.vocoder.imbe.decoder import ImbeDecoder
@@ -63,3 +64,10 @@ class ImbeVocoder:
         """Back to the constructed state, both directions."""
         self._encoder.reset()
         self._decoder.reset()
+
+
+def open_vocoder(place: str = "") -> ImbeVocoder:
+    """A vocoder; it is in no place. Raises `RangeError` where one is given."""
+    if place:
+        raise RangeError(f'vocoder "imbe:{place}": takes nothing behind its name')
+    return ImbeVocoder()
