@@ -17,6 +17,7 @@ SITES = {"demo_incident": ROOT / "configs" / "demo.toml"} | {
 # A signal that begins or ends in the middle of a fade, or in a gap, is not there to be heard: (carrier, over).
 HIDDEN_EDGES = {("scene_fading", "WALK"), ("scene_gaps", "TONE"), ("scene_gaps", "TALK")}
 SIDEBANDS = ("usb", "lsb")
+P25_FACTS = ("talkgroup", "source_id", "emergency")
 
 
 def test_every_recording_has_a_site_and_an_expectation() -> None:
@@ -49,6 +50,12 @@ def test_it_is_heard_as_the_truth_says(name: str, tmp_path: Path, capsys: pytest
         for over, said in zip(overs, carrier["overs"], strict=True):
             if carrier["mode"] in SIDEBANDS:  # nothing is on the air before the speech
                 assert over["start_s"] <= said["speech_start_s"] + 0.5
+                continue
+            if carrier["mode"] == "p25":  # its speech lies between the header and the terminator
+                assert over["start_s"] == pytest.approx(said["voice_start_s"], abs=0.02)
+                assert over["end_s"] == pytest.approx(said["voice_end_s"], abs=0.02)
+                assert over["nac"] == carrier["nac"]
+                assert {key: over[key] for key in P25_FACTS} == {key: said[key] for key in P25_FACTS}
                 continue
             assert over["start_s"] == pytest.approx(said["start_s"], abs=0.02)
             assert over["end_s"] == pytest.approx(said["unkey_s"], abs=0.02)
