@@ -6,13 +6,14 @@ from numpy.typing import NDArray
 
 from dsp.blocks import AUDIO_RATE, IqBlock
 from dsp.events import EventKind
+from dsp.lookback import LookBack
 from sdrbridge.modes import PRESETS, Preset
 from sdrbridge.receiver import Receiver, Tuned
 
 RATE = 240_000
 BLOCK = RATE // 100
 MODES = [preset for mode, presets in PRESETS.items() for preset in presets if mode != "p25"]
-"""The analog ones; `test_p25bank.py` has the same of P25."""
+"""The analog ones."""
 NFM = PRESETS["nfm"][0]
 
 LONGEST_DELAY_S = 0.035
@@ -63,6 +64,7 @@ def test_the_declared_delay_is_the_measured_one(preset: Preset) -> None:
     samples = signal(preset, 0.5, 0.1, 0.0)
     for at in range(0, len(samples), BLOCK):
         receiver.process(IqBlock(samples[at : at + BLOCK], RATE, at))
+        assert isinstance(bank.lookback, LookBack)
         declared, measured = bank.available(receiver.time), bank.lookback.end
         if declared > 0:
             assert declared <= measured <= declared + AUDIO_RATE // 1000
