@@ -13,8 +13,9 @@ import soundfile
 from sdrbridge.cli import run
 
 SAME_BITS = {"p25_op25tx_b": 0.87, "trunked voice carrier": 0.55}
-"""Least share of the truth's error-free voice frames that are heard bit for bit, where it is not 0.99. In the first
-two voice units are lost behind a sync that was not found; the second is audio of another receiver's discriminator, modulated once more; as audio it is heard without an error."""
+"""Least share of the truth's error-free voice frames that are heard bit for bit, where it is not 0.99. The first loses
+most of two voice units; the second is audio of a discriminator, modulated once more: as audio it is heard without error.
+"""
 
 Corpus = dict[str, dict[str, Any]]
 Line = dict[str, Any]
