@@ -1,7 +1,7 @@
 """What a replay is expected to hear, as TOML that people read and edit, and what differs in plain words.
 
 [tolerance]          time_s, snr_db, level_db: how far a number may be off
-[[over]]             one transmission: channel, start_s, end_s, tone or code, level, heard_by
+[[over]]             one transmission: channel, start_s, end_s, tone or code, who talks to whom, level, heard_by
 [[port]]             one port: name and the times it was keyed
 """
 
@@ -15,7 +15,18 @@ from sdrbridge.errors import ConfigError
 TOLERANCE = {"time_s": 0.04, "snr_db": 3.0, "level_db": 2.0}
 """Default tolerances: keyed times as the receivers promise them; levels as noise moves them."""
 
-_OVER_KEYS = {"channel", "start_s", "end_s", "ctcss_hz", "dcs", "snr_db", "level_dbfs", "heard_by"}
+_EXACT = {
+    "ctcss_hz": "CTCSS tone",
+    "dcs": "DCS code",
+    "nac": "NAC",
+    "talkgroup": "talkgroup",
+    "source_id": "source id",
+    "emergency": "emergency",
+    "encrypted": "encrypted",
+}
+"""Facts of an over that are right or wrong, and what they are called."""
+
+_OVER_KEYS = {"channel", "start_s", "end_s", "snr_db", "level_dbfs", "heard_by", *_EXACT}
 _PORT_KEYS = {"name", "keyed"}
 
 
@@ -142,7 +153,7 @@ def _compare_over(want: Mapping[str, Any], got: Mapping[str, Any], tolerance: Ma
             found.append(f"has no {word}; expected {want[key]:g} dB")
         elif key in want and abs(got[key] - want[key]) > tolerance[limit] + 1e-9:
             found.append(f"had {word} {got[key]:.1f} dB; expected {want[key]:.1f} ± {tolerance[limit]:g} dB")
-    for key, word in (("ctcss_hz", "CTCSS tone"), ("dcs", "DCS code")):
+    for key, word in _EXACT.items():
         if key in want and want[key] != got.get(key):
             found.append(f"had {word} {got.get(key, 'none')}; expected {want[key]}")
     if "heard_by" in want and sorted(want["heard_by"]) != sorted(got.get("heard_by", [])):

@@ -117,6 +117,16 @@ def _save(path: Path, text: str) -> None:
     note(f"wrote {path}")
 
 
+def _call(over: dict[str, Any]) -> str:
+    """Tone or code, or who talks to whom."""
+    if "ctcss_hz" in over:
+        return f"{over['ctcss_hz']:.1f} Hz"
+    said = [str(over["dcs"])] if "dcs" in over else []
+    said += [f"{word} {over[key]}" for key, word in (("talkgroup", "TG"), ("source_id", "unit")) if key in over]
+    said += [word for word in ("emergency", "encrypted") if over.get(word)]
+    return " · ".join([*said, *([over["silent"]] if "silent" in over else [])])
+
+
 def _tables(summary: dict[str, Any]) -> None:
     rows = [
         [
@@ -126,14 +136,14 @@ def _tables(summary: dict[str, Any]) -> None:
             f"{over['end_s']:.2f}",
             f"{over['snr_db']:.0f}" if "snr_db" in over else "",
             f"{over['level_dbfs']:.0f}" if "level_dbfs" in over else "",
-            f"{over['ctcss_hz']:.1f} Hz" if "ctcss_hz" in over else over.get("dcs", ""),
+            _call(over),
             ", ".join(over["heard_by"]) or "nobody",
         ]
         for name, channel in summary["channels"].items()
         for over in channel["transmissions"]
     ]
     rows.sort(key=lambda row: float(row[2]))
-    columns = ["channel", "mode", "from s", "to s", "SNR dB", "level dBFS", "tone", "heard by"]
+    columns = ["channel", "mode", "from s", "to s", "SNR dB", "level dBFS", "call", "heard by"]
     print_table(f"{summary['site']}: who spoke when", columns, rows, right=[2, 3, 4, 5])
     keyed = [
         [name, f"{port['keyed_s']:.2f}", ", ".join(dict.fromkeys(f for k in port["keyed"] for f in k["from"]))]

@@ -19,6 +19,7 @@ FIRST: dict[str, Any] = {
     "heard_by": ["dispatch"],
 }
 SECOND: dict[str, Any] = {"start_s": 4.0, "end_s": 5.25, "snr_db": 20.9, "ctcss_hz": 156.7, "heard_by": []}
+DIGITAL: dict[str, Any] = {"nac": "$293", "talkgroup": 1001, "source_id": 42, "emergency": False, "encrypted": False}
 SUMMARY: dict[str, Any] = {
     "site": "demo",
     "duration_s": 9.0,
@@ -55,6 +56,19 @@ def test_what_a_replay_writes_it_fulfils() -> None:
 def test_a_difference_is_said_in_plain_words(over: dict[str, object], words: str) -> None:
     expected = tomllib.loads(expect.from_summary(SUMMARY))
     assert expect.differences(expected, changed(**over)) == [f"VTAC11: the over at 0.50–2.00 s {words}"]
+
+
+@pytest.mark.parametrize(
+    ("over", "words"),
+    [
+        ({"talkgroup": 1002}, "had talkgroup 1002; expected 1001"),
+        ({"encrypted": True}, "had encrypted True; expected False"),
+    ],
+)
+def test_what_a_digital_call_says_is_compared(over: dict[str, object], words: str) -> None:
+    expected = tomllib.loads(expect.from_summary(changed(**DIGITAL)))
+    assert expect.differences(expected, changed(**DIGITAL)) == []
+    assert expect.differences(expected, changed(**{**DIGITAL, **over})) == [f"VTAC11: the over at 0.50–2.00 s {words}"]
 
 
 def test_missing_and_unexpected_overs_are_told_apart() -> None:
