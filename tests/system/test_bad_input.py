@@ -33,7 +33,7 @@ def replay(site: Path, *more: str) -> int:
         ({"channel": 'offset = "30k"'}, ["A", "30k", "18.5k"]),
         ({"channel": 'freq = "160.0M"'}, ["A", "160", "155"]),
         ({"channel": 'mode = "nfn"'}, ["nfn", "nfm"]),
-        ({"channel": 'mode = "p25"'}, ["p25", "not"]),
+        ({"channel": 'mode = "dmr"'}, ["dmr", "not"]),
         ({"channel": 'bandwith = "12.5k"'}, ["bandwith", "bandwidth"]),
         ({"channel": "squelch = { ctcss_hz = 101.0 }"}, ["101", "100.0", "103.5"]),
         ({"channel": 'squelch = { dcs = "024N" }'}, ["024", "023"]),
