@@ -4,6 +4,7 @@ script    what happens from outside: who talks when, what operators and the worl
 house     the ports: channels behind a tuner, donor radios, links, and the voices they speak in
 tuners    receiver workers and the wire to them; they die, hang, leak, are late, and lose their device
 ears      donor radios
+links     speech in packets, and a network that loses, delays, doubles, reorders and holds them up
 machine   clock, lines of the transmitters, a disk that can be full
 world     engine, keyer guard, journal, state and clock, driven through a script
 watch     the invariants of the design, held against every frame and every event

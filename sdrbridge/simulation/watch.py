@@ -39,6 +39,9 @@ WORD_BOUND = 2 * AUDIO_RATE
 TOLERANCE = 2e-3
 """Of a level, where the nearest other voice is 7 % away and a voice and a half 2.9 %."""
 
+OVERSHOOT = 1.25
+"""What a filter makes of the edges of a voice, at most, and what stands for a lost packet."""
+
 STEP = 8
 """Of a voice that is steady for 20 ms at least, every eighth sample tells all."""
 
@@ -120,6 +123,7 @@ class Watch:
         self._muted = self._muted_before = muted
         self._now = 0
         self._secret: dict[str, int] = {}
+        self._played: set[str] = set()
 
     @property
     def digest(self) -> str:
@@ -206,6 +210,10 @@ class Watch:
         """The bridge began to listen in the middle of this over."""
         self._secret.setdefault(over, 0)
 
+    def played(self, over: str) -> None:
+        """This over was put together from packets: a little louder than spoken, fading where one is missing."""
+        self._played.add(over)
+
     def _await(self, patch: str, port: str, over: str) -> None:
         for listener in self._listeners(patch, port) & self._sends:
             others = [p for p in self._patches.values() if listener in p.members and p.name != patch]
@@ -248,6 +256,13 @@ class Watch:
         voices, fading = self._voices(port)
         if not voices and not fading:
             self._break(3, f"{port} hears a voice of level {peak:.4f} ({self._whose(peak)}) and is to hear nobody")
+        if self._played and self._is_played(port):
+            most = OVERSHOOT * float(LOUDER) * sum(self._level[voice] for voice in voices)
+            if not fading and peak > most:
+                self._break(3, f"{port} hears a peak of {peak:.4f}; {', '.join(voices)} reach {most:.4f} at most")
+            # Beside such a voice the first sample of another cannot be told.
+            self._awaited.pop(port, None)
+            return
         steady = frame[RAMP::STEP]
         sounding = steady[steady > 0]
         if len(sounding):
@@ -318,6 +333,11 @@ class Watch:
             if port in _listeners(self._before.get(patch), holder.port, self._muted_before):
                 fading = True
         return found, fading
+
+    def _is_played(self, port: str) -> bool:
+        """Whether a voice that this port may hear was put together from packets."""
+        lately = [*self._holders.items(), *self._fading]
+        return any(h.over in self._played and port in self._listeners(patch, h.port) for patch, h in lately)
 
     def _not_secret(self, holder: _Holder) -> None:
         over = self._overs.get(holder.over)

@@ -29,6 +29,7 @@ from sdrbridge.patch import Patch
 from sdrbridge.port import Port
 from sdrbridge.simulation.ears import Ear
 from sdrbridge.simulation.house import House, Over, Station, Transmitter
+from sdrbridge.simulation.links import PacketLink
 from sdrbridge.simulation.machine import CountedClock, DiskJournal, DiskState, Lines
 from sdrbridge.simulation.script import Deed
 from sdrbridge.simulation.tuners import Tuner
@@ -92,7 +93,11 @@ class World:
         self._site = _site(house)
         self._made = {patch.name: Patch.from_config(patch) for patch in self._site.patches}
         self._kept = Saved(self._made, self._made)
-        self._ears = {s.name: Ear(s, self._over_began) for s in house.stations if s.kind != "channel"}
+        self._links = {
+            s.name: PacketLink(s, self._over_began, self._over_played) for s in house.stations if s.kind == "link"
+        }
+        radios = {s.name: Ear(s, self._over_began) for s in house.stations if s.kind == "radio"}
+        self._ears: dict[str, Ear] = {**radios, **self._links}
         self._tuners = {
             name: Tuner(name, channels, self._over_began, self._look_at) for name, channels in house.tuners.items()
         }
@@ -104,7 +109,6 @@ class World:
             "device": self._device,
             "device back": self._device_back,
             "link": self._link,
-            "link well": self._link_well,
             "kill": self._kill,
             "hang": self._hang,
             "disk": self._disk,
@@ -137,6 +141,8 @@ class World:
                     said = self.clock.elapsed
                     progress(said / AUDIO_RATE)
             self._die()
+        for link in self._links.values():
+            self.faults.update(link.network.counts)
         return Outcome(
             self.watch.digest,
             end / AUDIO_RATE,
@@ -260,6 +266,10 @@ class World:
         if late:
             self.watch.joined_late(over.id)
 
+    def _over_played(self, over: Transmission, late: bool) -> None:
+        self._over_began(over, late)
+        self.watch.played(over.id)
+
     def _tuner_tells(self, event: Event) -> None:
         if self._gone_since is None:
             self._engine.tell(event)
@@ -374,14 +384,9 @@ class World:
             self._engine.restore(deed.args["port"])
 
     def _link(self, deed: Deed) -> None:
-        if deed.args["fault"] == "stall":
-            self._ears[deed.args["port"]].break_down(self.clock.elapsed)
-        self._after(deed, "link well")
-
-    def _link_well(self, deed: Deed) -> None:
-        ear = self._ears[deed.args["port"]]
-        if ear.down:
-            ear.come_back(self.clock.elapsed)
+        port, fault = deed.args["port"], deed.args["fault"]
+        self.faults[f"network: {fault}"] += 1
+        self._links[port].spoil(fault, self.clock.elapsed, _until(deed), f"{deed.at}/{port}")
 
     def _kill(self, deed: Deed) -> None:
         if self._gone_since is None:
@@ -409,6 +414,9 @@ class World:
         if self._gone_since is None:
             self._gone_since = self.clock.elapsed
         self._close_journal()
+        for name, link in self._links.items():
+            if link.miscounted is not None:
+                self.watch.lost(f"packets to {name}", *link.miscounted)
         for tuner in self._tuners.values():
             tuner.unplug()
 

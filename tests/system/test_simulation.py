@@ -13,9 +13,10 @@ from sdrbridge.guard import Guard
 from sdrbridge.journalwriter import JournalWriter
 from sdrbridge.line import Line, Voice
 from sdrbridge.matrix import Matrix
+from sdrbridge.rtp.rtcp import Reception
 from sdrbridge.simulation import script as scripts
 from sdrbridge.simulation.house import House, make_house
-from sdrbridge.simulation.script import WORKER_FAULTS, Deed, Plan
+from sdrbridge.simulation.script import LINK_FAULTS, WORKER_FAULTS, Deed, Plan
 from sdrbridge.simulation.shrink import shrink
 from sdrbridge.simulation.watch import Broken
 from sdrbridge.simulation.world import Outcome, World
@@ -30,6 +31,8 @@ KINDS = {
     *(f"worker {how}" for how in WORKER_FAULTS),
     *(f"supervisor: {seen}" for seen in ("died", "hung", "leaked", "had no device")),
     *("process killed", "process hung", "process stood still"),
+    *(f"network: {fault}" for fault in LINK_FAULTS),
+    *("packets lost", "packets late", "packets doubled", "packets out of order", "packets held up"),
     *("sound card lost", "disk full", "clock stepped"),
 }
 
@@ -55,7 +58,7 @@ def test_every_invariant_holds(seed: int, tmp_path: Path) -> None:
 def test_everything_that_can_go_wrong_does() -> None:
     """Every kind of fault happens, and what notices it did."""
     seen: Counter[str] = Counter()
-    for seed in (21, 22, 23):
+    for seed in (21, 22, 23, 24, 25):
         seen.update(run(seed, 0.1, plan=replace(LIVELY, fault_s=1.0)).faults)
     assert set(seen) >= KINDS, KINDS - set(seen)
 
@@ -143,6 +146,17 @@ def test_planted_4_a_loss_that_is_not_counted(monkeypatch: pytest.MonkeyPatch, t
     with pytest.raises(Broken, match="invariant 4") as found:
         World(HOUSE, tmp_path).run(sorted([*script_of(1, 0.15), *full], key=lambda d: d.at), 0.15)
     assert found.value.number == 4
+
+
+def test_planted_4_packets_that_are_lost_and_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    note = Reception.note
+
+    def generous(self: Reception, sequence: int, timestamp: int, arrival: int) -> None:
+        note(self, sequence, timestamp, arrival)
+        self.received += sequence % 50 == 49
+
+    monkeypatch.setattr(Reception, "note", generous)
+    assert "packets to link" in str(planted(4))
 
 
 def test_planted_5_a_decision_without_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
