@@ -94,6 +94,7 @@ class Burst:
 
     def __init__(self, hit: SyncHit, by_turns: bool = False) -> None:
         self.hit = hit
+        self.by_turns = by_turns
         step = hit.step
         free = False
         if hit.pulse is Pulse.C4FM:

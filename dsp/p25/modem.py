@@ -9,8 +9,9 @@ until the next. Its life:
 
     new         sync found; 24 symbols train the equaliser
     judged      57 symbols are there: sync and network identifier. The judge is asked about the identifier as each path
-                has it (both pulses where both might fit, fixed filter and equaliser): the one with the fewest errors is
-                the burst's. Where it could be read, all 57 symbols, as they must have been sent, train it again.
+                has it (both pulses where both might fit, C4FM also by the turns of its phase alone, for a transmitter
+                whose frequency wanders; fixed filter and equaliser): the one with the fewest errors is the burst's.
+                Where it could be read, all 57 symbols, as they must have been sent, train it again.
     live        symbols leave, `HOLD` samples behind the newest, so that a sync within them can still begin a new burst
                 exactly where it should. Ends with the next burst, or `LIFE` symbols after its sync (so that
                 missed syncs do not stop them), or at once where nothing could be read and nothing was expected.
@@ -84,6 +85,9 @@ FEW_ERRORS = 2
 
 RIVAL = 0.12
 """Both pulses are tried where their matches lie no further apart."""
+
+HARMLESS = 0.03
+"""Where the fixed filter has less noise than this the phase stands still, and nothing is to be won by its turns."""
 
 _CUTOFF_HZ = 5700.0
 _STOP_DB = 70.0
@@ -316,8 +320,10 @@ class P25Modem:
         for hit in hits:
             if hit.match >= best.match - RIVAL:
                 absolute = SyncHit(hit.match, hit.pulse, hit.sample + base, hit.phase, hit.turn, hit.step)
-                by_turns = self._discriminated and hit.pulse is Pulse.C4FM
-                state.candidates.append(Burst(absolute, by_turns))
+                if hit.pulse is Pulse.LSM or not self._discriminated:
+                    state.candidates.append(Burst(absolute))
+                if hit.pulse is Pulse.C4FM:
+                    state.candidates.append(Burst(absolute, by_turns=True))
 
     def _advance(self, row: int, state: _Row, base: int) -> list[SymbolBlock]:
         x = self._x[row]
@@ -354,7 +360,7 @@ class P25Modem:
         for burst in state.candidates:
             burst.train(x, base, self._known_sync)
             burst.run(x, base)
-        for burst in sorted(state.candidates, key=lambda burst: burst.noise[FIXED]):
+        for burst in self._worth_trying(state.candidates):
             # The less noisy path first: the other is asked only where that leaves something to win.
             for path in sorted((FIXED, EQUALIZED), key=burst.noise.__getitem__):
                 if best is not None and best[:2] <= (False, FEW_ERRORS):
@@ -380,6 +386,13 @@ class P25Modem:
         chosen.run(x, base)
         state.live, state.end, state.believed = chosen, life, verdict.accepted
         state.number += 1
+
+    def _worth_trying(self, candidates: list[Burst]) -> list[Burst]:
+        """The least noisy first. Turns of the phase only where the phase itself does not stand still."""
+        steady = [burst for burst in candidates if not burst.by_turns]
+        if not self._discriminated and any(burst.noise[FIXED] < HARMLESS for burst in steady):
+            candidates = steady
+        return sorted(candidates, key=lambda burst: burst.noise[FIXED])
 
     def _give(self, row: int, state: _Row, base: int, until: int) -> list[SymbolBlock]:
         burst = state.live
