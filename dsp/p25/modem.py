@@ -89,6 +89,9 @@ RIVAL = 0.12
 HARMLESS = 0.03
 """Where the fixed filter has less noise than this the phase stands still, and nothing is to be won by its turns."""
 
+WORTH = 0.5
+"""And no more where they do not have less than this share of its noise: in plain noise they have more."""
+
 _CUTOFF_HZ = 5700.0
 _STOP_DB = 70.0
 _HALF_TAPS = {24_000: 18, 48_000: 36}
@@ -389,9 +392,10 @@ class P25Modem:
 
     def _worth_trying(self, candidates: list[Burst]) -> list[Burst]:
         """The least noisy first. Turns of the phase only where the phase itself does not stand still."""
-        steady = [burst for burst in candidates if not burst.by_turns]
-        if not self._discriminated and any(burst.noise[FIXED] < HARMLESS for burst in steady):
-            candidates = steady
+        if not self._discriminated:
+            steady = min(burst.noise[FIXED] for burst in candidates if not burst.by_turns)
+            bound = WORTH * steady if steady >= HARMLESS else 0.0
+            candidates = [b for b in candidates if not b.by_turns or b.noise[FIXED] < bound]
         return sorted(candidates, key=lambda burst: burst.noise[FIXED])
 
     def _give(self, row: int, state: _Row, base: int, until: int) -> list[SymbolBlock]:
