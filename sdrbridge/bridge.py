@@ -11,7 +11,9 @@ from hw.base import SourceInfo
 from sdrbridge.bank import Found
 from sdrbridge.channel import Channel, Sink
 from sdrbridge.config import ChannelConfig, Site, TunerConfig
+from sdrbridge.digits import without_digits
 from sdrbridge.discriminator import DiscriminatorReceiver
+from sdrbridge.handling import Handling
 from sdrbridge.matrix import Matrix
 from sdrbridge.p25bank import P25Bank
 from sdrbridge.p25channel import FrameSink, P25Channel
@@ -131,12 +133,20 @@ def make_ports(
 
     channels: where each channel comes in. ends: the receive and transmit sides of the ports that are no channels.
     """
-    ports = [Port(c.name, channels[c.name], priority=c.priority, handling=c.handling) for c in site.channels]
+    ports = [
+        Port(c.name, _heard(channels[c.name], c.handling), priority=c.priority, handling=c.handling)
+        for c in site.channels
+    ]
     for config in site.ports:
         rx, tx = ends[config.name]
         half = config.half_duplex
-        ports.append(Port(config.name, rx, tx, config.priority, config.access_ms, half, config.handling))
+        heard = None if rx is None else _heard(rx, config.handling)
+        ports.append(Port(config.name, heard, tx, config.priority, config.access_ms, half, config.handling))
     return ports
+
+
+def _heard(rx: RxPort, handling: Handling) -> RxPort:
+    return without_digits(rx) if handling.mute_dtmf else rx
 
 
 def _frequency(channel: ChannelConfig, info: SourceInfo) -> int | None:

@@ -1,8 +1,8 @@
 """How a port is treated, beside what it is: levels, busy tone, break-in, station identification.
 
     [[port]]      half_duplex · break_in · break_in_ms · busy_tone · rx_gain_db · tx_gain_db ·
-                  ident or ident_file · ident_s · loop_guard
-    [[channel]]   rx_gain_db · loop_guard
+                  ident or ident_file · ident_s · loop_guard · dtmf
+    [[channel]]   rx_gain_db · loop_guard · dtmf
 
 Only the standard library is imported here: site files are read by the command line.
 """
@@ -16,6 +16,9 @@ from sdrbridge.table import Table, did_you_mean
 GAIN_RANGE_DB = (-60.0, 20.0)
 """Gains a port or a leg may have; below that it is a mute, and there is a verb for that."""
 
+DTMF = ("pass", "mute")
+"""What may become of digits: heard by everybody as they are, or kept from them."""
+
 PAUSES = "pauses"
 """The word for sampling the receiver in speech pauses; anything else is the name of a channel."""
 
@@ -28,7 +31,8 @@ class Handling:
     busy_tone: it is told by a tone when it talks and is refused. break_in: how a half-duplex port is heard while it
     transmits: "pauses", by letting go of the key for break_in_ms in speech pauses, or the name of a channel that hears
     the same talkers. ident, ident_file: call sign sent in Morse code, or a WAV file with it spoken; every ident_s
-    seconds in which the port was used. loop_guard: it is cut off when our own speech comes back there.
+    seconds in which the port was used. loop_guard: it is cut off when our own speech comes back there. mute_dtmf:
+    digits keyed there are kept from everybody else.
     """
 
     rx_gain_db: float = 0.0
@@ -40,6 +44,7 @@ class Handling:
     ident_file: Path | None = None
     ident_s: float = 600.0
     loop_guard: bool = True
+    mute_dtmf: bool = False
 
 
 AS_IT_IS = Handling()
@@ -50,9 +55,13 @@ def read_receiving(t: Table, usual: Handling = AS_IT_IS) -> Handling:
     """The keys of a channel, which only receives. usual: what [bridge] says."""
     low, high = GAIN_RANGE_DB
     guard = t.flag("loop_guard")
+    dtmf = t.text("dtmf")
+    if dtmf is not None and dtmf not in DTMF:
+        t.problem("dtmf", dtmf, 'must be "pass" or "mute"')
     return Handling(
         rx_gain_db=t.number("rx_gain_db", minimum=low, maximum=high) or 0.0,
         loop_guard=usual.loop_guard if guard is None else guard,
+        mute_dtmf=dtmf == "mute",
     )
 
 
@@ -90,4 +99,5 @@ def read(t: Table, folder: Path, half_duplex: bool, usual: Handling = AS_IT_IS) 
         ident_file=folder / ident_file if ident_file else None,
         ident_s=ident_s or 600.0,
         loop_guard=base.loop_guard,
+        mute_dtmf=base.mute_dtmf,
     )

@@ -74,6 +74,8 @@ def over_in_words(data: Mapping[str, Any]) -> str:
         if data.get(key) is not None:
             words.append(spelled.format(data.get(key)))
     words += [word for word in ("emergency", "encrypted") if data.get(word)]
+    if data.get("dtmf"):
+        words.append(f"DTMF {data['dtmf']}")
     return ", ".join(words)
 
 

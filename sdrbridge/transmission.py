@@ -14,7 +14,8 @@ from dsp.blocks import AUDIO_RATE
 class Facts:
     """What is known of an over beside its sound; None where it does not apply or is not known yet.
 
-    snr_db, level_dbfs: signal-to-noise ratio and speech level. ctcss_hz, dcs: tone and code found.
+    snr_db, level_dbfs: signal-to-noise ratio and speech level. ctcss_hz, dcs: tone and code found. dtmf: digits that
+    were muted.
 
     Of digital modes: nac ("$293"), talkgroup, source_id (who talks), target_id (the unit he calls), alias (his name),
     latitude and longitude, emergency, encrypted, algid and keyid (of the encryption). ber: share of wrong bits. evm:
@@ -44,6 +45,7 @@ class Facts:
     frame_loss: float | None = None
     erasures: int | None = None
     silent: str | None = None
+    dtmf: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """What is known, ready for JSON."""

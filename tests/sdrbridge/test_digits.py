@@ -1,0 +1,111 @@
+"""A port with `dtmf = "mute"`: others hear its speech sample for sample, and of its digits nothing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from dsp.blocks import TICK_SAMPLES
+from sdrbridge import config
+from sdrbridge.bridge import make_ports
+from sdrbridge.digits import HELD, without_digits
+from sdrbridge.errors import ConfigError
+from sdrbridge.matrix import Matrix
+from sdrbridge.patch import Member, Patch
+from sdrbridge.port import Audio, Loopback, Port
+from sdrbridge.transmission import Transmission
+from tests.dsp.tones.test_dtmf import dial
+
+SPEECH = Path(__file__).parent.parent / "data"
+
+
+def passed_on(said: Audio) -> tuple[Audio, Transmission]:
+    """What another port hears of it, and the over."""
+    mouth, ear = Loopback("mouth", latency=160), Loopback("ear")
+    patch = Patch("p", {"mouth": Member(), "ear": Member()})
+    matrix = Matrix([Port("mouth", without_digits(mouth)), Port("ear", tx=ear)], [patch], lambda event: None)
+    over = mouth.say(1600, said)
+    for now in range(0, len(said) + 24_000, TICK_SAMPLES):
+        matrix.tick(now)
+    return ear.sent(), over
+
+
+@pytest.mark.parametrize("level", [0.02, 0.4])
+@pytest.mark.parametrize("on", [400, 640])
+def test_nothing_of_a_digit_is_heard(level: float, on: int) -> None:
+    said = dial("0123456789ABCD*#", on, 800, level)
+    heard, over = passed_on(said)
+    assert over.heard_by == ["ear"] and over.facts.dtmf == "0123456789ABCD*#"
+    assert np.mean(heard**2) < 1e-5 * np.mean(said**2)
+
+
+@pytest.mark.parametrize("name", ["speech_male.8000.flac", "speech_female.8000.flac"])
+def test_speech_is_not_touched(name: str) -> None:
+    said, _ = soundfile.read(SPEECH / name, dtype="float32")
+    port = without_digits(Loopback("plain"))
+    mouth = port.rx
+    assert isinstance(mouth, Loopback)
+    over = mouth.say(0, said)
+    heard, done = [], 0
+    for now in range(0, len(said) + 1600, TICK_SAMPLES):
+        port.advance(now)
+        port.begun()
+        end = port.available() if over.end is None else over.end
+        if end > done:
+            heard.append(port.read(done, end - done))
+            done = end
+    assert np.array_equal(np.concatenate(heard), said)
+    assert over.facts.dtmf is None
+
+
+def test_a_digit_in_the_middle_of_speech_costs_only_itself() -> None:
+    speech, _ = soundfile.read(SPEECH / "speech_male.8000.flac", dtype="float32")
+    said = speech[: 3 * 8000].copy()
+    said[8000 : 8000 + 560] = dial("5", 560, 0)
+    port = without_digits(Loopback("plain"))
+    mouth = port.rx
+    assert isinstance(mouth, Loopback)
+    over = mouth.say(0, said)
+    for now in range(0, 26_000, TICK_SAMPLES):
+        port.advance(now)
+        port.begun()
+        port.available()
+    heard = port.read(0, len(said))
+    assert not heard[8000:8560].any() and over.facts.dtmf == "5"
+    assert np.array_equal(heard[: 8000 - 250], said[: 8000 - 250]) and np.array_equal(heard[8900:], said[8900:])
+
+
+def test_what_it_holds_back_is_declared() -> None:
+    mouth = Loopback("mouth")
+    port = without_digits(mouth)
+    assert port is without_digits(mouth)
+    mouth.say(0, np.full(8000, 0.1, np.float32))
+    port.advance(1600)
+    port.begun()
+    assert mouth.available() - port.available() == HELD == port.stage.delay_s * 8000
+
+
+SITE = """
+[bridge]
+name = "s"
+[[port]]
+name = "gate"
+kind = "loopback"
+dtmf = "{}"
+[[port]]
+name = "ear"
+kind = "loopback"
+"""
+
+
+def test_the_site_file_chooses(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    for word, muted in (("mute", True), ("pass", False)):
+        path.write_text(SITE.format(word))
+        gate, ear = Loopback("gate"), Loopback("ear")
+        ports = make_ports(config.load(path), {}, {"gate": (gate, gate), "ear": (ear, ear)})
+        assert (ports[0].rx is not gate) == muted and ports[1].rx is ear
+    path.write_text(SITE.format("drop"))
+    with pytest.raises(ConfigError, match='"pass" or "mute"'):
+        config.load(path)
