@@ -17,11 +17,9 @@ speech, with the same delay. `tests/curves/test_echo.py` shows both errors.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 from dsp import _echo
 from dsp.blocks import AUDIO_RATE
@@ -88,9 +86,10 @@ PATIENCE = 1000
 
 
 def _sections() -> NDArray[np.float32]:
-    """Two-pole band-pass filters as b0, a1, a2 (b1 = 0, b2 = −b0): (3, bands)."""
-    rows = [signal.butter(1, [low, high], "bandpass", fs=AUDIO_RATE, output="ba") for low, high in pairwise(EDGES_HZ)]
-    return np.array([[b[0] for b, _ in rows], [a[1] for _, a in rows], [a[2] for _, a in rows]], np.float32)
+    """Butterworth band-passes of two poles, by the bilinear transform, as b0, a1, a2 (b1 = 0, b2 = −b0): (3, bands)."""
+    low, high = np.tan(np.pi / AUDIO_RATE * np.array([EDGES_HZ[:-1], EDGES_HZ[1:]]))
+    width, centre = high - low, low * high
+    return np.asarray(np.stack([width, 2 * (centre - 1), 1 - width + centre]) / (1 + width + centre), np.float32)
 
 
 _SECTIONS = _sections()

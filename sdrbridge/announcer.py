@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from dsp import sounds
 from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
@@ -166,5 +165,7 @@ def ident_of(port: Port) -> Audio | None:
         raise PortError(f'port "{port.name}": ident_file {handling.ident_file}: {problem}') from problem
     mono = samples.mean(axis=1)
     if rate != AUDIO_RATE:
+        from scipy.signal import resample_poly  # takes seconds, which a restart does not have
+
         mono = resample_poly(mono, AUDIO_RATE, rate)
     return np.asarray(mono, np.float32)

@@ -1,6 +1,8 @@
 """Imports go down only: sdrbridge → hw → dsp."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,9 @@ def test_pure_rooms_have_no_clock_thread_socket_or_file() -> None:
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path] * path.exists():
             for name, line in imported(file):
                 assert name.split(".")[0] not in IMPURE_MODULES, f"{file}:{line}: {room} may not import {name}"
+
+
+def test_what_starts_at_an_incident_does_not_wait_for_scipy_signal() -> None:
+    program = "import sys, sdrbridge.daemon, sdrbridge.replay, sdrbridge.worker; print('scipy.signal' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
