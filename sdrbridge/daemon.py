@@ -32,6 +32,7 @@ from sdrbridge.notify import notify, watchdog_s
 from sdrbridge.pacer import Pacer
 from sdrbridge.site import load_site
 from sdrbridge.station import Station
+from sdrbridge.urgent import SPEECH, urgent
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +109,7 @@ class Beat(threading.Thread):
 
     def run(self) -> None:
         """Until told to stop. A mistake of our own ends the program: whoever supervises it starts it afresh."""
+        urgent(SPEECH)
         try:
             self._run()
         except BaseException as problem:

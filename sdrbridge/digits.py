@@ -8,7 +8,7 @@ and no more than that: an over that has ended is given out to its end. What was 
 
 from collections import deque
 from collections.abc import Sequence
-from weakref import WeakKeyDictionary
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -116,11 +116,13 @@ class DigitMute:
             over.facts.dtmf = self._digits
 
 
-_MUTED: WeakKeyDictionary[RxPort, DigitMute] = WeakKeyDictionary()
+_MUTED: WeakValueDictionary[int, DigitMute] = WeakValueDictionary()
+"""By the identity of the receiver, which lives as long as what mutes it."""
 
 
 def without_digits(rx: RxPort) -> DigitMute:
     """The receiver without its digits; always the same one, so that a reload does not disturb an over."""
-    if rx not in _MUTED:
-        _MUTED[rx] = DigitMute(rx)
-    return _MUTED[rx]
+    muted = _MUTED.get(id(rx))
+    if muted is None:
+        muted = _MUTED[id(rx)] = DigitMute(rx)
+    return muted

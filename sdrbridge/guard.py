@@ -29,6 +29,7 @@ from typing import Any, Protocol
 
 from hw.errors import DeviceError
 from hw.keyer import Keyer, open_keyer
+from sdrbridge.urgent import GUARD, urgent
 
 SILENCE_S = 0.2
 """Without a message for this long, every line is unkeyed: ten ticks of the bridge."""
@@ -232,6 +233,7 @@ def serve(connection: socket.socket, opener: Callable[[str], Keyer] = open_keyer
 
 def main() -> None:
     """Entry of the process: `python -m sdrbridge.guard FD`."""
+    urgent(GUARD)
     with socket.socket(fileno=int(sys.argv[1])) as connection:
         serve(connection)
     os._exit(0)

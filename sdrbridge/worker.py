@@ -32,6 +32,7 @@ from sdrbridge.bridge import LineCommon, make_line
 from sdrbridge.errors import ConfigError
 from sdrbridge.receiver import Receiver
 from sdrbridge.transmission import Facts, Transmission
+from sdrbridge.urgent import SPEECH, urgent
 from sdrbridge.wire import (
     Audio,
     Beat,
@@ -298,6 +299,7 @@ def main() -> None:
     """Entry of the process: `python -m sdrbridge.worker FD`. Exit codes: 0 the end, 69 the source failed."""
     # Ctrl-C goes to everybody on the terminal; the daemon decides when its workers stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    urgent(SPEECH)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with socket.socket(fileno=int(sys.argv[1])) as connection:

@@ -1,5 +1,7 @@
 """A port with `dtmf = "mute"`: others hear its speech sample for sample, and of its digits nothing."""
 
+import gc
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +86,14 @@ def test_what_it_holds_back_is_declared() -> None:
     port.advance(1600)
     port.begun()
     assert mouth.available() - port.available() == HELD == port.stage.delay_s * 8000
+
+
+def test_a_receiver_that_is_gone_leaves_nothing_behind() -> None:
+    mouth = Loopback("mouth")
+    gone, left = weakref.ref(mouth), without_digits(mouth)
+    del mouth, left
+    gc.collect()
+    assert gone() is None
 
 
 SITE = """
