@@ -27,6 +27,7 @@ def chip() -> Chip:
 @pytest.fixture(params=["serial", "udp"])
 def vocoder(request: pytest.FixtureRequest, chip: Chip) -> Iterator[DvsiVocoder]:
     if request.param == "serial":
+        pytest.importorskip("serial")
         dongle = SerialDongle(chip)
         with closing(open_vocoder(dongle.path)) as found:
             yield found
@@ -126,6 +127,7 @@ def test_flush_and_reset(vocoder: DvsiVocoder) -> None:
 
 @pytest.mark.parametrize("faults", [Faults(rubbish=b"\x00\x61\xff\xff"), Faults(pieces=3), Faults(asleep=1)], ids=str)
 def test_a_bad_line_is_survived(faults: Faults) -> None:
+    pytest.importorskip("serial")
     chip = Chip(faults)
     dongle = SerialDongle(chip)
     with closing(open_vocoder(dongle.path)) as vocoder:
@@ -207,5 +209,6 @@ def test_a_wrong_place_says_what_would_be_right(place: str) -> None:
 
 
 def test_a_port_that_is_not_there() -> None:
+    pytest.importorskip("serial")
     with pytest.raises(DeviceNotFound, match="/dev/no-such-line: cannot be opened"):
         open_vocoder("/dev/no-such-line")
