@@ -92,6 +92,9 @@ HARMLESS = 0.03
 WORTH = 0.5
 """And no more where they do not have less than this share of its noise: in plain noise they have more."""
 
+CLEAR = 0.85
+"""Nor where the sync itself is not there beyond doubt: other modes look more like P25 by their turns."""
+
 _CUTOFF_HZ = 5700.0
 _STOP_DB = 70.0
 _HALF_TAPS = {24_000: 18, 48_000: 36}
@@ -395,7 +398,7 @@ class P25Modem:
         if not self._discriminated:
             steady = min(burst.noise[FIXED] for burst in candidates if not burst.by_turns)
             bound = WORTH * steady if steady >= HARMLESS else 0.0
-            candidates = [b for b in candidates if not b.by_turns or b.noise[FIXED] < bound]
+            candidates = [b for b in candidates if not b.by_turns or (b.noise[FIXED] < bound and b.hit.match > CLEAR)]
         return sorted(candidates, key=lambda burst: burst.noise[FIXED])
 
     def _give(self, row: int, state: _Row, base: int, until: int) -> list[SymbolBlock]:
