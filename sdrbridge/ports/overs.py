@@ -4,7 +4,8 @@
     COR line, VOX or packets ─open(at), close(at)─▶ Transmission
 
 An over may be announced before its sound is there (a COR line is faster than a sound card) and may begin in the past (a
-VOX is slower). Openings and closings are carried out in order, each when the over before has been given out whole.
+VOX is slower). Openings and closings are carried out in order: an opening when the over before has been given out whole,
+a closing when the sound up to it has come, for whoever hears of an end reads up to it at once.
 """
 
 from collections import deque
@@ -80,6 +81,8 @@ class LiveReceiver:
                 self._asked.popleft()
                 self._open(at)
             elif self.over is not None and self.over.end is None:
+                if at > self.known:
+                    return  # its last sound is still to come
                 self._asked.popleft()
                 self._close(self.over, at)
             else:
@@ -114,7 +117,10 @@ class LiveReceiver:
     def _give(self) -> None:
         if self.over is None:
             return
-        self._speech.advance(self.known, self.known)
+        limit = self.known
+        if self._asked and not self._asked[0][0]:
+            limit = min(limit, self._asked[0][1])  # nothing from behind its end
+        self._speech.advance(limit, self.known)
         level = self._speech.level_dbfs
         self.over.facts.level_dbfs = level if isfinite(level) else None
         if self.over.end is not None and self.available() >= self.over.end:
