@@ -11,7 +11,7 @@ import asyncio
 import importlib
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
@@ -162,6 +162,7 @@ class Station:
         await asyncio.to_thread(self.guard.close)
         for link in self.links.values():
             link.stop(self.engine.now)
+        await asyncio.to_thread(_reap, list(self.links.values()))
         self._pump_events()
         self._keep()
         await asyncio.to_thread(self.state.close)
@@ -184,6 +185,7 @@ class Station:
         for name in leaving:
             self.guard.detach(name)
         live = {c.name: self.live[c.name] if c.name in same else self._open(c) for c in site.ports}
+        was = self.links
         links = {tuner.name: self._link_for(tuner, site) for tuner in site.tuners}
         did += _differences("port", self.live, live) + _differences("tuner", self.links, links)
 
@@ -204,6 +206,7 @@ class Station:
             engine.tell({"event": "config.reloaded", "path": str(site.path), "did": did})
 
         await asyncio.wrap_future(self.engine.perform(act))
+        await asyncio.to_thread(_reap, [link for name, link in was.items() if links.get(name) is not link])
         await asyncio.gather(*(port.stop() for port in leaving.values()), return_exceptions=True)
         await asyncio.gather(*(port.start() for name, port in live.items() if name not in same))
         return did
@@ -323,6 +326,11 @@ class Station:
         text = f"{up} of {len(self.links)} tuners up, {channels} channels, {patches} patches"
         degraded = list(self.engine.degraded)
         return text if not degraded else f"{text}; degraded: {', '.join(degraded)}"
+
+
+def _reap(links: Iterable[TunerLink]) -> None:
+    for link in links:
+        link.reap()
 
 
 def _differences(what: str, old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:

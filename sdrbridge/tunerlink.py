@@ -35,6 +35,7 @@ class WorkerProcess(Protocol):
     def pid(self) -> int: ...
     def poll(self) -> int | None: ...
     def kill(self) -> None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
 
 
 def start_worker(connection: socket.socket) -> WorkerProcess:
@@ -84,6 +85,13 @@ class TunerLink:
     def stop(self, now: int) -> None:
         """The tuner shall not be received."""
         self._obey(self.supervisor.stop(), now, 0.0)
+
+    def reap(self, timeout_s: float = 1.0) -> None:
+        """Wait for the processes that were killed; after `stop`, where nothing pumps any more."""
+        for process in self._ending:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout_s)
+        self._ending = []
 
     def pump(self, now: int, monotonic: float) -> None:
         """Before the tick of bridge time `now`."""

@@ -120,6 +120,11 @@ class Worker:
         """How it ended; None while it runs."""
         return self._code
 
+    def wait(self, timeout: float | None = None) -> int:
+        """As `subprocess.Popen.wait`, of a process that was killed: it ends at once."""
+        assert self._code is not None
+        return self._code
+
     def kill(self) -> None:
         """SIGKILL."""
         self.end(-9)

@@ -2,16 +2,19 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 from hw.clock import ManualClock
 from sdrbridge import config
 from sdrbridge.listeners import Folders
+from sdrbridge.remoteport import RemoteTuner
 from sdrbridge.shed import DOWN, UP
 from sdrbridge.station import Station
 from sdrbridge.supervisor import State
 from sdrbridge.tunerlink import TunerLink
-from sdrbridge.wire import Beat, Bye, Hello, pack
+from sdrbridge.wire import Beat, Bye, Hello, Setup, pack
 
 TUNER = '[[tuner]]\nname = "{0}"\nsource = "file:{0}.cu8"\ncenter = "155.0M"\nrate = "48k"\n'
 CHANNEL = '[[channel]]\nname = "ch-{0}"\ntuner = "{0}"\noffset = "0k"\nmode = "nfm"\n'
@@ -35,6 +38,10 @@ class Worker:
     def kill(self) -> None:
         self.killed = True
         self.connection.close()
+
+    def wait(self, timeout: float | None = None) -> int:
+        assert self.killed
+        return -9
 
 
 def test_overload_and_a_lost_receiver(tmp_path: Path) -> None:
@@ -85,3 +92,31 @@ def test_overload_and_a_lost_receiver(tmp_path: Path) -> None:
         for them in workers.values():
             for worker in them:
                 worker.connection.close()
+
+
+def test_workers_are_waited_for(tmp_path: Path) -> None:
+    """Neither a tuner taken out of the site nor the end of the bridge leaves a process behind."""
+    (tmp_path / "site.toml").write_text(SITE)
+    (tmp_path / "less.toml").write_text(SITE.replace("spare", "other"))
+    started = []
+
+    def start(end: socket.socket) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+        started.append(subprocess.Popen(command, stdin=end.fileno()))
+        return started[-1]
+
+    def link(setup: Setup, remote: RemoteTuner) -> TunerLink:
+        return TunerLink(setup, remote, start)
+
+    station = Station(config.load(tmp_path / "site.toml"), Folders(tmp_path / "state"), ManualClock(), link=link)
+
+    async def live() -> None:
+        await station.start()
+        reloading = asyncio.create_task(station.reload(config.load(tmp_path / "less.toml")))
+        while not reloading.done():
+            await asyncio.to_thread(station.tick)
+        assert [process.returncode for process in started] == [None, -9, None]
+        await station.stop()
+
+    asyncio.run(live())
+    assert [process.returncode for process in started] == [-9, -9, -9]
