@@ -4,8 +4,8 @@
     COR line, VOX or packets ─open(at), close(at)─▶ Transmission
 
 An over may be announced before its sound is there (a COR line is faster than a sound card) and may begin in the past (a
-VOX is slower). Openings and closings are carried out in order: an opening when the over before has been given out whole,
-a closing when the sound up to it has come, for whoever hears of an end reads up to it at once.
+VOX is slower). Openings and closings are carried out in order: an opening when the over before has been given out
+whole, a closing when the sound up to it has come, for whoever hears of an end reads up to it at once.
 """
 
 from collections import deque
