@@ -1,7 +1,10 @@
 """Writing speech as WAV: 8 kHz, one channel, 16 bits. A file that is cut off by a kill or a full disk stays readable.
 
-RIFF header of 44 bytes (Microsoft, *Multimedia Programming Interface and Data Specifications 1.0*, 1991): the two sizes
-in it are brought up to date once a second, so at most the last second is beyond what they say.
+    RIFF size WAVE · JUNK, 28 bytes · fmt · data size samples…
+
+The header (Microsoft, *Multimedia Programming Interface and Data Specifications 1.0*, 1991) is brought up to date once
+a second, so at most the last second is beyond what it says. Its sizes have 32 bits, 74 hours of speech. A longer file
+becomes RF64 by its header alone (EBU Tech 3306, "On-the-fly conversion"): `JUNK` turns into `ds64`, which has 64 bits.
 """
 
 import struct
@@ -14,8 +17,12 @@ from numpy.typing import NDArray
 
 from dsp.blocks import AUDIO_RATE
 
-_HEADER = 44
-_LARGEST = 0xFFFFFFFF - _HEADER
+_HEADER = 80
+_DS64 = 28
+"""Bytes of a `ds64` chunk without a table (EBU Tech 3306)."""
+_UNSAID = 0xFFFFFFFF
+"""A size of 32 bits in RF64: see `ds64`."""
+_LARGEST = _UNSAID - _HEADER
 _BUFFER = AUDIO_RATE
 
 
@@ -25,8 +32,8 @@ def mend(path: Path) -> int:
     Raises OSError, also for a file that `WavWriter` did not write.
     """
     with path.open("r+b", buffering=0) as file:
-        found, ours = file.read(_HEADER), _header(0)
-        if found[:4] != ours[: len(found[:4])] or found[8:40] != ours[8 : 8 + len(found[8:40])]:
+        found = file.read(_HEADER)
+        if not any(_alike(found, _header(samples)) for samples in (0, _LARGEST)):
             raise OSError(22, "is no recording of this program", str(path))
         size = file.seek(0, 2)
         samples = max(0, size - _HEADER) // 2
@@ -43,6 +50,7 @@ class WavWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self.samples = 0
+        """In the file; the last second may wait for `flush`."""
         # Unbuffered: a write that fails must not come back later.
         self._file: RawIOBase = path.open("wb", buffering=0)
         self._pending = np.zeros(_BUFFER, np.int16)
@@ -65,8 +73,6 @@ class WavWriter:
         """Bring everything to the file, and the header up to date. After an error it may be gone on with."""
         data = self._pending[: self._fill].astype("<i2").tobytes()
         self._fill = 0
-        if 2 * self.samples + len(data) > _LARGEST:
-            raise OSError(27, f"a WAV file holds at most {_LARGEST // 2 / AUDIO_RATE / 3600:.0f} hours", str(self.path))
         try:
             self._put(_HEADER + 2 * self.samples, data)
         except OSError:
@@ -83,12 +89,9 @@ class WavWriter:
             done += self._file.write(data[done:]) or 0
 
     def close(self) -> None:
-        """Finish the file. May be called twice."""
-        if self._file.closed:
-            return
-        try:
+        """Finish the file. May be called twice, and again after an error."""
+        if not self._file.closed:
             self.flush()
-        finally:
             self._file.close()
 
     def abandon(self) -> None:
@@ -100,6 +103,18 @@ class WavWriter:
 
 def _header(samples: int) -> bytes:
     size = 2 * samples
-    riff = struct.pack("<4sI4s4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16)
-    form = struct.pack("<HHIIHH", 1, 1, AUDIO_RATE, 2 * AUDIO_RATE, 2, 16)
-    return riff + form + struct.pack("<4sI", b"data", size)
+    whole = _HEADER - 8 + size
+    if size > _LARGEST:
+        riff = struct.pack("<4sI4s", b"RF64", _UNSAID, b"WAVE")
+        sizes = struct.pack("<4sIQQQI", b"ds64", _DS64, whole, size, samples, 0)
+        size = _UNSAID
+    else:
+        riff = struct.pack("<4sI4s", b"RIFF", whole, b"WAVE")
+        sizes = struct.pack("<4sI28x", b"JUNK", _DS64)
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, AUDIO_RATE, 2 * AUDIO_RATE, 2, 16)
+    return riff + sizes + form + struct.pack("<4sI", b"data", size)
+
+
+def _alike(found: bytes, ours: bytes) -> bool:
+    """Whether this is a header like ours, or the beginning of one, whatever sizes it says."""
+    return all(found[a:b] == ours[a : min(b, len(found))] for a, b in ((0, 4), (8, 20), (48, 76)))
