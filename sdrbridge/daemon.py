@@ -83,8 +83,10 @@ def sole_user(folder: Path) -> Iterator[None]:
                 f"state folder {folder}: is used by the daemon with process id {other}; end it first, or choose "
                 "another folder with --state"
             ) from None
-        os.ftruncate(lock, 0)
-        os.write(lock, f"{os.getpid()}\n".encode())
+        # Who has it is only for the message above; a full disk does not keep a bridge from its speech.
+        with contextlib.suppress(OSError):
+            os.ftruncate(lock, 0)
+            os.write(lock, f"{os.getpid()}\n".encode())
         yield
     finally:
         os.close(lock)

@@ -57,7 +57,8 @@ class JsonFormatter(logging.Formatter):
 
 
 def start_logging(level: int = logging.INFO, stream: TextIO | None = None) -> None:
-    """Send everything that is logged to stderr, as JSON lines."""
+    """Send everything that is logged to stderr, as JSON lines. Where that cannot be written nothing is said of it."""
+    logging.raiseExceptions = False
     handler = logging.StreamHandler(sys.stderr if stream is None else stream)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -4,7 +4,8 @@
     Matrix   ─over.done, floor.granted─▶ (it is a sink of events too)
 
 An over is finished when all its audio is written and the matrix has said who heard it. On a full disk audio is lost and
-counted, silence stands for it, and recording goes on by itself when there is room.
+counted, silence stands for it, and recording goes on by itself when there is room; what could not be finished is
+finished then.
 """
 
 from collections.abc import Callable, Mapping
@@ -77,6 +78,8 @@ class RecordingDesk:
         self._told = told
         self._flac = flac
         self._open: dict[str, Recording] = {}
+        self._late: list[Recording] = []
+        """Overs that are at their end and could not be finished."""
         self._early: dict[str, list[Mapping[str, object]]] = {}
         self._trouble = ""
         self._lack = ""
@@ -125,6 +128,13 @@ class RecordingDesk:
             try:
                 self._finish(over, at_last=True)
             except OSError as problem:
+                self._note(problem)
+        for recording in self._late:
+            try:
+                self._told(recording.close(self._flac))
+            except OSError as problem:
+                # What is on the disk is finished at the next start.
+                recording.abandon()
                 self._note(problem)
 
     def health(self) -> Health:
@@ -213,11 +223,13 @@ class RecordingDesk:
             return
         del self._open[over]
         try:
-            event = recording.close(self._flac)
+            self._close(recording)
         except OSError:
-            # What is on the disk is finished at the next start.
-            recording.abandon()
+            self._late.append(recording)
             raise
+
+    def _close(self, recording: Recording) -> None:
+        event = recording.close(self._flac)
         self._counts["recorded"] += 1
         self._room.add(self._room.folder / str(event["file"]))
         self._told(event)
@@ -233,8 +245,27 @@ class RecordingDesk:
             self._looked = now
             if self._lack:
                 self._room.scan()  # somebody may have tidied up
-        removed, self._lack = self._room.make(sum(recording.size for recording in self._open.values()))
+        running = sum(recording.size for recording in [*self._open.values(), *self._late])
+        removed, self._lack = self._room.make(running)
         for path in removed:
             self._counts["removed"] += 1
             file = str(path.relative_to(self._room.folder))
             self._told({"event": "recording.removed", "file": file, "reason": "to make room for newer ones"})
+        if due and (self._trouble or self._late) and not self._lack:
+            self._try_again()
+
+    def _try_again(self) -> None:
+        """After an error: see whether the disk takes something by now, and finish what is late."""
+        try:
+            self._room.probe()
+            while self._late:
+                recording = self._late.pop()
+                try:
+                    self._close(recording)
+                except OSError:
+                    self._late.append(recording)
+                    raise
+        except OSError as problem:
+            self._note(problem)
+        else:
+            self._trouble = ""

@@ -12,6 +12,9 @@ from pathlib import Path
 SPARE = 256 << 20
 """Bytes of the disk that recordings leave to others."""
 
+PROBE = 64 << 10
+"""Bytes that are written to see whether a disk takes them."""
+
 
 def free_bytes(folder: Path) -> int:
     """Bytes that may still be written where `folder` is."""
@@ -73,6 +76,15 @@ class Room:
         if free is not None and free < self._spare:
             return f"the disk has {_spelled(free)} left, of which {_spelled(self._spare)} stay free"
         return ""
+
+    def probe(self) -> None:
+        """Write something and take it away again. Raises OSError as the file system does."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / ".probe"
+        try:
+            path.write_bytes(bytes(PROBE))
+        finally:
+            path.unlink(missing_ok=True)
 
     def make(self, running: int = 0) -> tuple[list[Path], str]:
         """Remove the oldest until there is room, if that is allowed: what went, and what still lacks."""

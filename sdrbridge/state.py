@@ -7,9 +7,13 @@
 The site file says what a bridge starts with; technicians change it while it runs. So next to the patches as they are,
 the file keeps the patches as the site file had them then: a patch that has since been changed in the site file is taken
 from there, every other one stays as it was left (`merge`).
+
+A bridge that starts on a full disk has its patches all the same: nobody else uses the file, so SQLite is told to keep
+its index in memory, and reading needs no room.
 """
 
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
@@ -100,7 +104,7 @@ class State:
     def open(cls, path: Path, threaded: bool = True) -> Self:
         """Open or make the file. One that cannot be read is renamed, and the bridge starts as the site file says.
 
-        Raises `SdrBridgeError` where not even a new one can be made.
+        Raises `SdrBridgeError` where the folder cannot be written; a full disk is a `problem`, and tried again.
         """
         remark = ""
         try:
@@ -118,12 +122,17 @@ class State:
                 f"{path}: cannot be read ({problem}); it is kept as {kept.name}, and the site file's patches are used"
             )
             saved = None
+        trouble = ""
         try:
             with closing(_connect(path)):
                 pass
         except sqlite3.Error as problem:
-            raise SdrBridgeError(f"{path}: cannot be written: {problem}; choose another state folder") from problem
-        return cls(path, saved, remark, threaded)
+            trouble = f"{path}: cannot be written: {problem}"
+            if not os.access(path.parent, os.W_OK):
+                raise SdrBridgeError(f"{trouble}; choose another state folder") from problem
+        state = cls(path, saved, remark, threaded)
+        state.problem = trouble
+        return state
 
     def put(self, saved: Saved) -> None:
         """Keep this; never waits."""
@@ -174,6 +183,8 @@ class State:
 def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=2.0)
     try:
+        # Before anything else: with it the index of the log is kept in memory, and not in a file that needs room.
+        db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")
         db.execute("CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY, version INTEGER, saved TEXT)")

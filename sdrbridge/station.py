@@ -28,7 +28,6 @@ from sdrbridge.port import Port, RxPort, TxPort
 from sdrbridge.ports.kinds import KINDS
 from sdrbridge.ports.live import LivePort, PortContext
 from sdrbridge.ports.live import State as Condition
-from sdrbridge.ports.memory import open_memory
 from sdrbridge.recorder import Followed, Tap
 from sdrbridge.remoteport import RemoteTuner
 from sdrbridge.shed import Ladder, Rung
@@ -125,11 +124,8 @@ class Station:
         return fresh
 
     def _open(self, config: PortConfig) -> LivePort:
-        module = KINDS[config.kind].module
-        if module is None:
-            return open_memory(config, self.folders.ports)
         context = PortContext(self.clock, self.guard.attach, self._tell, self.site.name, self.folders.ports)
-        opened: LivePort = importlib.import_module(module).open_port(config, context)
+        opened: LivePort = importlib.import_module(KINDS[config.kind].module).open_port(config, context)
         return opened
 
     def _link(self, tuner: TunerConfig, site: Site) -> TunerLink:

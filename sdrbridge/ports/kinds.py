@@ -59,14 +59,13 @@ class PortKind:
     """One kind. about: for people. keys: that it adds. read: reads them; gets the table and the folder relative paths
     count from.
 
-    module: has `open_port`; None for the kinds that live in `sdrbridge.port`. claims: what of the machine a port with
-    these settings needs for itself, in words.
+    module: has `open_port`. claims: what of the machine a port with these settings needs for itself, in words.
     """
 
     about: str
     keys: tuple[str, ...]
     read: Callable[[Table, Path], object]
-    module: str | None = None
+    module: str
     claims: Callable[[object], Sequence[str]] = lambda settings: ()
 
 
@@ -128,8 +127,8 @@ def _valid(table: Table, key: str, text: str, parse: Callable[[str], object]) ->
 
 
 KINDS: dict[str, PortKind] = {
-    "file": PortKind("a WAV file of what the port would have transmitted", ("path",), _file),
-    "loopback": PortKind("memory, for tests and measurements", (), _nothing),
+    "file": PortKind("a WAV file of what the port would have transmitted", ("path",), _file, "sdrbridge.ports.written"),
+    "loopback": PortKind("memory, for tests and measurements", (), _nothing, "sdrbridge.ports.memory"),
     "rtp": PortKind("a peer on the network that speaks RTP", RTP_KEYS, read_rtp, "sdrbridge.ports.rtp", rtp_claims),
     "soundcard": PortKind(
         "a donor radio on a sound card",

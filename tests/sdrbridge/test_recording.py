@@ -21,6 +21,7 @@ from sdrbridge.recorder import Recorder, Tap
 from sdrbridge.recording import audio_hash, recover
 from sdrbridge.recordingdesk import RecordingDesk
 from sdrbridge.recordingroom import Room
+from sdrbridge.wav import WavWriter
 
 Event = dict[str, object]
 
@@ -244,8 +245,6 @@ def test_the_last_quarter_of_a_gigabyte_is_left_to_the_journal(tmp_path: Path) -
 
 
 def test_a_full_disk_loses_audio_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sdrbridge.wav import WavWriter
-
     scene = Scene(tmp_path)
     said = speech(40_000)
     scene.a.say(0, said)
@@ -270,6 +269,41 @@ def test_a_full_disk_loses_audio_and_nothing_else(tmp_path: Path, monkeypatch: p
     assert 0.9 <= lost <= 1.3
     silent = np.flatnonzero(~same)
     assert silent[-1] - silent[0] < lost * 8000 and not got[silent].any()
+
+
+def test_an_over_that_ends_on_a_full_disk_is_finished_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = WavWriter._put
+    full = False
+
+    def put(wav: WavWriter, at: int, data: bytes) -> None:
+        if full:
+            raise OSError(28, "No space left on device", str(wav.path))
+        real(wav, at, data)
+
+    def no_json(path: Path, about: object) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(WavWriter, "_put", put)
+    monkeypatch.setattr(Room, "probe", lambda room: no_json(room.folder, None) if full else None)
+    scene = Scene(tmp_path)
+    said = speech(40_000)
+    scene.a.say(0, said)
+    scene.run(16_000)
+    full = True
+    scene.run(130_000)
+    assert scene.desk.health().state == "degraded" and not scene.told("recording.closed")
+    full = False
+    scene.run(320_000)
+    assert scene.desk.health().state == "up" and scene.desk.health().counters["recorded"] == 1
+    (closed,) = scene.told("recording.closed")
+    got = soundfile.read(tmp_path / str(closed["file"]), dtype="int16")[0]
+    assert len(got) == len(said)
+    lost = round(8000 * float(str(closed["lost_s"])))
+    np.testing.assert_array_equal(got[: len(said) - lost], pcm(said)[: len(said) - lost])
+    assert lost and not got[len(said) - lost :].any()
+    assert closed["audio_sha256"] == audio_hash(tmp_path / str(closed["file"]))
 
 
 def test_a_folder_that_cannot_be_made_is_a_state(tmp_path: Path) -> None:
