@@ -13,6 +13,9 @@ A head that is good enough opens a unit whatever is going on; what was left of t
 voice frames are handed on one by one, a link control word or encryption sync before the ninth voice frame, a trunking
 block when its last symbol is there. After a late entry the first voice frame behind the first readable head is heard.
 
+A NAC is known once its unit has decoded to something, its head was strong, or a second head has it too. Until then the
+limits stay those of a first head, so that one wrongly read does not let in others.
+
 A gap in the sample index is lost time: up to 45 ms become erasures in its place, more starts the search afresh. A voice
 unit that a gap or the end of the stream cuts is completed with erasures, so that its speech keeps its length.
 """
@@ -65,13 +68,14 @@ class Framer:
     """Frames of one channel; see above.
 
     nac: the only NAC that is there, if it is known; every other is then left alone. inbound: trunking blocks come from
-    units, not from the fixed station. rate: samples per second of the index.
+    units, not from the fixed station. upright: whoever found the symbols knows their polarity; other modes resemble
+    P25 of the other one as often. rate: samples per second of the index.
     """
 
     delay = 0
     """Nothing is held back: every frame comes with the call that brought its last symbol."""
 
-    def __init__(self, rate: int, *, nac: int | None = None, inbound: bool = False) -> None:
+    def __init__(self, rate: int, *, nac: int | None = None, inbound: bool = False, upright: bool = False) -> None:
         """Raises `RangeError` unless 0 ≤ nac < 4096 and rate ≥ 4800."""
         if nac is not None and not 0 <= nac < 4096:
             raise RangeError(f"NAC = {nac:#x} does not fit 12 bits: 0 … 0xfff")
@@ -80,6 +84,7 @@ class Framer:
         self._rate = rate
         self._configured_nac = nac
         self._inbound = inbound
+        self._upright = upright
         self.reset()
 
     def reset(self) -> None:
@@ -92,6 +97,8 @@ class Framer:
         self._inverted = False
         self._nac: int | None = self._configured_nac
         self._nac_seen = 0
+        self._known_nac: int | None = self._configured_nac
+        self._known_seen = 0
         self._forget()
 
     def _forget(self) -> None:
@@ -116,6 +123,11 @@ class Framer:
     def inverted(self) -> bool:
         """The polarity of the last unit was turned over."""
         return self._inverted
+
+    @property
+    def known_nac(self) -> int | None:
+        """The NAC last known to be there, however long ago; None where there was none."""
+        return self._known_nac
 
     @property
     def in_unit(self) -> bool:
@@ -204,15 +216,18 @@ class Framer:
         self._index[before : self._held] = at
         searched = max(0, before - SYNC_DIBITS + 1)
         for found in sync.proposals(self._llr, searched, self._held):
-            self._proposed.append(replace(found, place=self._base + found.place))
+            if not (self._upright and found.inverted):
+                self._proposed.append(replace(found, place=self._base + found.place))
 
     def _step(self, frames: list[Frame]) -> bool:
         """Does what is due next, in the order of the symbols; False when more symbols are needed."""
         part = self._start + self._parts[0].ready if self._parts else None
         head = self._next_head()
         if part is not None and part <= self._count and (head is None or part <= head + HEAD_SYMBOLS):
-            read = self._parts.popleft()
-            frames += read.read()
+            read = self._parts.popleft().read()
+            if any(frame.valid and frame.content is not None and frame.name != "IMBE" for frame in read):
+                self._known_nac, self._known_seen = self._nac, self._start
+            frames += read
             return True
         if head is not None and head + HEAD_SYMBOLS <= self._count:
             self._judge(head, frames)
@@ -248,12 +263,7 @@ class Framer:
             if not expected:
                 return
         llr = self._symbols(place, HEAD_SYMBOLS, here.inverted)
-        attempts: list[tuple[int | None, sync.Limits]] = []
-        if self._configured_nac is not None or self._fresh_nac(place):
-            wide = expected and here.inverted == self._inverted
-            attempts.append((self._nac, sync.EXPECTED if wide else sync.KNOWN_NAC))
-        if self._configured_nac is None:
-            attempts.append((None, sync.COLD))
+        attempts = self._attempts(place, expected and here.inverted == self._inverted)
         for nac, limits in () if sync.steady(llr) else attempts:
             head = sync.read_head(llr, nac)
             if head.within(limits):
@@ -263,14 +273,25 @@ class Framer:
         if expected and self._after in (Duid.HDU, Duid.LDU1, Duid.LDU2) and not self._after_coasting:
             self._coast(place)
 
-    def _fresh_nac(self, place: int) -> bool:
-        return self._nac is not None and place - self._nac_seen <= NAC_MEMORY_SYMBOLS
+    def _attempts(self, place: int, expected: bool) -> list[tuple[int | None, sync.Limits]]:
+        """The NACs, or any, for which a head at `place` is tried, and with which limits."""
+        if self._configured_nac is not None:
+            return [(self._configured_nac, sync.EXPECTED if expected else sync.KNOWN_NAC)]
+        attempts: list[tuple[int | None, sync.Limits]] = []
+        if self._known_nac is not None and place - self._known_seen <= NAC_MEMORY_SYMBOLS:
+            attempts.append((self._known_nac, sync.EXPECTED if expected else sync.KNOWN_NAC))
+        elif self._nac is not None and expected:
+            attempts.append((self._nac, sync.KNOWN_NAC))
+        return [*attempts, (None, sync.COLD)]
 
     def _open(self, place: int, head: sync.Head, frames: list[Frame]) -> None:
         """Begins the unit of a head that was found good."""
         self._close()
+        again = head.nid.nac == self._nac and place - self._nac_seen <= NAC_MEMORY_SYMBOLS
         self._start, self._duid = place, head.nid.duid
         self._nac, self._nac_seen = head.nid.nac, place
+        if again or head.nid.nac == self._known_nac or head.strength >= sync.SURE:
+            self._known_nac, self._known_seen = self._nac, place
         if self._expected is not None and self._expected < place + HEAD_SYMBOLS:
             self._expected = None
         # A sync within this head is none.

@@ -43,24 +43,22 @@ class Received:
 
 
 class _Line:
-    """The framer of one row, and the NAC it has heard."""
+    """The framer of one row, which knows the NAC that is there."""
 
     def __init__(self, rate: int, nac: int | None) -> None:
-        self.framer = Framer(rate, nac=nac)
-        self.nac = nac
+        # The sync correlator of either modem looks for one polarity, and the discriminator's turns its audio to it.
+        self.framer = Framer(rate, nac=nac, upright=True)
         self._measured = 0.0, 0.0, 0.0
 
     def judge(self, llr: NDArray[np.float32]) -> Verdict:
-        verdict = judge_nid(0, llr)
-        if verdict.accepted or self.nac is None:
+        verdict, nac = judge_nid(0, llr), self.framer.known_nac
+        if verdict.accepted or nac is None:
             return verdict
-        known = nid.decode(soft.levels(llr.reshape(-1)), self.nac)
+        known = nid.decode(soft.levels(llr.reshape(-1)), nac)
         return Verdict(dibits_of(known.nid.encode()), known.errors, known.errors <= KNOWN_NAC_ERRORS)
 
     def take(self, block: SymbolBlock) -> list[Received]:
         frames = self.framer.process(block.llr, block.index)
-        for frame in frames:
-            self.nac = frame.nac
         self._measured = block.frequency_hz, block.deviation_hz, block.noise
         return [Received(block.row, frame, *self._measured) for frame in frames]
 

@@ -321,6 +321,56 @@ def test_known_nac_reads_heads_at_fifteen_percent() -> None:
     assert lost <= 3
 
 
+DOUBTFUL = (0, 11, 21, 33, 44, 50, 57, 63, 70, 77, 83, 90, 96, 103)
+"""Wrong bits of a head with a strength of 7.9: enough for a first head, too little to make its NAC known."""
+
+FAINT = (*range(0, 45, 5), *range(48, 114, 6))
+"""20 of them: enough only where the NAC is known."""
+
+
+def weakened(unit: units.Unit, wrong: tuple[int, ...]) -> NDArray[np.float32]:
+    """A unit on the air, some bits of its head turned over."""
+    llr = on_air([unit])
+    for bit in wrong:
+        llr[symbols.information(57)[bit // 2], bit % 2] *= -1
+    return llr
+
+
+@pytest.mark.parametrize(
+    ("before", "heard"),
+    [
+        ([], 0),
+        ([weakened(units.Terminator(NAC), DOUBTFUL)], 1),
+        ([weakened(units.Terminator(NAC), DOUBTFUL)] * 2, 3),
+        ([on_air([units.Terminator(NAC)])], 2),
+        ([weakened(units.Trunking(NAC, (Tsbk.build(0x3A),)), DOUBTFUL)], 2),
+    ],
+    ids=["nothing", "one in doubt", "two in doubt", "one beyond doubt", "one in doubt with a block that decodes"],
+)
+def test_a_faint_head_is_heard_only_where_its_nac_is_known(before: list[NDArray[np.float32]], heard: int) -> None:
+    gap = noise(np.random.default_rng(22), 300)
+    parts = [gap]
+    for llr in (*before, weakened(units.Terminator(NAC), FAINT)):
+        parts += [llr, gap]
+    framer = Framer(RATE)
+    assert framer.known_nac is None
+    found = [f for f in run(np.concatenate(parts), framer) if f.name == "NID"]
+    assert [f.nac for f in found] == [NAC] * heard
+
+
+def test_a_faint_head_is_heard_where_a_unit_in_doubt_ends() -> None:
+    gap = noise(np.random.default_rng(22), 300)
+    first, second = (weakened(units.Terminator(NAC), wrong) for wrong in (DOUBTFUL, FAINT))
+    assert names(run(np.concatenate([gap, first, second, gap]))) == ["NID", "TDU", "NID", "TDU"]
+
+
+def test_an_upright_framer_does_not_look_at_the_other_polarity() -> None:
+    sent, spoken = call(np.random.default_rng(6))
+    llr = on_air(sent)
+    assert spoken_in(run(llr, Framer(RATE, upright=True))) == spoken
+    assert run(llr * np.array([-1, 1], dtype=np.float32), Framer(RATE, upright=True)) == []
+
+
 def test_a_head_one_symbol_away_is_not_taken_for_another_system() -> None:
     rng = np.random.default_rng(21)
     for _ in range(200):

@@ -13,6 +13,7 @@ from dsp.errors import RangeError
 from dsp.p25.discriminator import DiscriminatorModem
 from dsp.p25.frame import Frame
 from dsp.p25.receiver import DiscriminatorReceiver, P25Receiver
+from tests.support.other_modes import baseband
 
 Entry = dict[str, Any]
 
@@ -48,13 +49,6 @@ def received(entry: Entry, piece: int = 960) -> list[Frame]:
         for found in receiver.process(BasebandBlock(np.ascontiguousarray(x[None, at : at + piece]), rate, at))
     ]
     return [r.frame for r in heard + receiver.flush()]
-
-
-def baseband(entry: Entry) -> NDArray[np.complex64]:
-    if entry["file"].endswith(".cf32"):
-        return np.fromfile(entry["path"], np.complex64)
-    raw = (np.fromfile(entry["path"], np.uint8).astype(np.float32) - 127.4) / 128
-    return raw.view(np.complex64)
 
 
 @pytest.mark.parametrize("name", ["p25p1_c4fm_cc_a", "p25p1_c4fm_cc_mmr", "p25p1_cqpsk_cc_b", "p25p1_cqpsk_cc_simul_b"])
@@ -160,42 +154,3 @@ def test_an_hour_of_noise_is_not_p25() -> None:
     for second in range(180):
         noise = rng.standard_normal((20, 24_000, 2), dtype=np.float32).view(np.complex64)[..., 0]
         assert receiver.process(BasebandBlock(np.ascontiguousarray(noise), 24_000, 24_000 * second)) == []
-
-
-@pytest.mark.slow
-def test_an_hour_of_other_modes_is_not_p25(corpus: dict[str, Entry]) -> None:
-    """Every 48 kHz recording of another mode, over and over, off frequency, at three strengths, either polarity."""
-    rng = np.random.default_rng(16)
-    others = [corpus[name] for name in sorted(corpus) if not name.startswith("p25p1") and name != "p25_op25tx_b"]
-    others = [entry for entry in others if entry.get("sample_rate_hz") == 48_000]
-    assert len(others) >= 10
-    carriers = [carrier(entry) for entry in others]
-    rows, seconds, turn = 20, 180, np.arange(48_000) / 48_000
-    receiver = P25Receiver(rows, 48_000)
-    offsets_hz = rng.uniform(-800, 800, rows)
-    heard = []
-    for second in range(seconds):
-        x = np.empty((rows, 48_000), np.complex64)
-        for row in range(rows):
-            part = carriers[row % len(carriers)]
-            part = part[(np.arange(48_000) + 48_000 * second) % len(part)]
-            if row % 2:
-                part = part.conj()
-            sigma = (0.05, 0.3, 0.8)[row % 3]
-            noise = sigma * rng.standard_normal((48_000, 2), dtype=np.float32).view(np.complex64)[..., 0]
-            x[row] = part * np.exp(2j * np.pi * offsets_hz[row] * turn) + noise
-        heard += receiver.process(BasebandBlock(x, 48_000, 48_000 * second))
-    # Asked: none. Measured: 11 heads, where a few seconds of other modes repeat a hundred times off frequency; 3 before
-    # C4FM was also read by its turns, and a sync of a clean signal looked at from a share of 0.70 on.
-    assert sum(r.frame.name == "NID" for r in heard) <= 12
-
-
-def carrier(entry: Entry) -> NDArray[np.complex64]:
-    """A recording as a carrier of size 1 at 48 kHz: IQ as it is, audio as FM with 1.2 kHz of deviation (rms)."""
-    if entry["file"].endswith(".wav"):
-        audio, _ = sf.read(entry["path"], dtype="float64")
-        audio = audio.reshape(len(audio), -1)[:, 0]
-        hertz = (audio - audio.mean()) * 1200 / (audio.std() + 1e-9)
-        return np.exp(2j * np.pi * np.cumsum(hertz) / 48_000).astype(np.complex64)
-    x = baseband(entry)
-    return np.asarray(x / np.sqrt(np.mean(np.abs(x) ** 2)), np.complex64)
