@@ -24,4 +24,6 @@ def find(
     apart: int,
     depth: float,
     active_depth: float,
+    least_active: int,
+    least_changes: float,
 ) -> tuple[float, int, float, int, float]: ...

@@ -59,10 +59,12 @@ cdef void take(const float[:, ::1] ring, Py_ssize_t first, Py_ssize_t count, Py_
 
 def find(const float[:, ::1] said, Py_ssize_t last, Py_ssize_t said_begin, Py_ssize_t said_end,
          const float[:, ::1] sent, Py_ssize_t sent_begin, Py_ssize_t sent_end,
-         int frames, Py_ssize_t low, Py_ssize_t high, Py_ssize_t apart, float depth, float active_depth):
+         int frames, Py_ssize_t low, Py_ssize_t high, Py_ssize_t apart, float depth, float active_depth,
+         Py_ssize_t least_active, float least_changes):
     """Where the `frames` frames up to hop `last` of `said` lie in `sent`, `low` … `high` hops before.
 
-    Returns (likeness, lag, likeness elsewhere, active frames, changes).
+    Returns (likeness, lag, likeness elsewhere, active frames, mean change). Where too few frames sound or they change
+    too little nothing is looked for: likeness 0.
     """
     cdef Py_ssize_t places = (high - low) // 2 + 1, span = high - low + 2 * frames, i, k, t, best = 0, active = 0
     cdef Py_ssize_t first = last - 2 * (frames - 1), lag
@@ -79,8 +81,6 @@ def find(const float[:, ::1] said, Py_ssize_t last, Py_ssize_t said_begin, Py_ss
     found = y + span * ECHO_LANES
     with nogil:
         take(said, first, frames, 2, said_begin, said_end, depth, x)
-        # Place p of y is hop first - high + p, so lag k begins at place high - k.
-        take(sent, first - high, span, 1, sent_begin, sent_end, depth, y)
         for t in range(frames):
             loud = -depth
             for k in range(ECHO_BANDS):
@@ -95,6 +95,13 @@ def find(const float[:, ::1] said, Py_ssize_t last, Py_ssize_t said_begin, Py_ss
                     # One step between two tones is not much of a change, however wide it is.
                     changes += min(change / ECHO_BANDS, 1)
             previous = loud
+        changes /= max(active, 1)
+    if active < least_active or changes < least_changes:
+        free(x)
+        return 0.0, 0, 0.0, active, changes
+    with nogil:
+        # Place p of y is hop first - high + p, so lag k begins at place high - k.
+        take(sent, first - high, span, 1, sent_begin, sent_end, depth, y)
         vx[0] = vx[1] = 0
         for k in range(ECHO_LANES):
             mean = 0

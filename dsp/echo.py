@@ -98,7 +98,7 @@ _SECTIONS = _sections()
 class EchoTrack:
     """The levels of one stream at 8 kHz, by hop of its index. keep: hops that are remembered. Raises `RangeError`."""
 
-    def __init__(self, keep: int = WINDOW + HIGH + 100) -> None:
+    def __init__(self, keep: int = WINDOW + HIGH + 300) -> None:
         if keep < WINDOW:
             raise RangeError(f"keep = {keep} hops; a comparison takes {WINDOW}")
         self.levels = np.zeros((keep, 8), np.float32)
@@ -186,7 +186,7 @@ class Match:
 def find(said: EchoTrack, last: int, sent: EchoTrack) -> Match:
     """Where the frames of `said` up to hop `last` fit best in `sent`, up to 5 s before.
 
-    Outside of what a track knows is silence.
+    Outside of what a track knows is silence. A stretch that cannot be judged is looked for nowhere: its likeness is 0.
     """
     likeness, lag, elsewhere, active, changes = _echo.find(
         said.levels,
@@ -202,8 +202,10 @@ def find(said: EchoTrack, last: int, sent: EchoTrack) -> Match:
         APART,
         DEPTH,
         ACTIVE,
+        LEAST_ACTIVE,
+        LEAST_CHANGES,
     )
-    return Match(likeness, lag, elsewhere, active, changes / max(active, 1))
+    return Match(likeness, lag, elsewhere, active, changes)
 
 
 class EchoJudge:
@@ -219,6 +221,11 @@ class EchoJudge:
     def reset(self) -> None:
         """Nothing seen yet."""
         self._found: list[tuple[int, Match, str]] = []
+
+    @property
+    def matches(self) -> int:
+        """Matches that are remembered."""
+        return len(self._found)
 
     def weigh(self, last: int, match: Match, over: str = "", overs: int = 1) -> Match | None:
         """Take in the match of the stretch that ends at hop `last`; the best one if it is enough for a verdict.

@@ -6,6 +6,8 @@
 The patch graph shows no such loop: two of our ports may lie on one repeater network, or both on one conference. What a
 port says is compared with what the patches it talks in have sent in the last 5 s, every 0.64 s. Three matches with one
 delay cut the port off in every patch, for a minute after the last sign of the loop, or until somebody restores it.
+So of three looks the first two are only noted down. The third is weighed first: where it is no match, there is no need
+to know what the other two were.
 
     OPEN ──echo found──▶ BROKEN ──60 s without a sign of it · restored by hand──▶ OPEN
 
@@ -17,14 +19,15 @@ A second receiver that hears the same talker later than the bridge sends him loo
 patch either; where that is wanted, `loop_guard = false`. Pure: the matrix says what was sent and heard.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from dsp import echo
 from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
-from dsp.echo import EchoJudge, EchoTrack, Match
+from dsp.echo import ENOUGH, EchoJudge, EchoTrack, Match
 from sdrbridge.line import Line, SentTrack, Voice
 from sdrbridge.port import NEVER, Audio, Port
 
@@ -40,11 +43,14 @@ REST = 60 * AUDIO_RATE
 MOST_TRACKS = 4
 """Voices of a patch that an over is compared with, those sent last; more are sent only where more than four mix."""
 
-REMEMBERED = (echo.HIGH + echo.WINDOW) * echo.HOP
-"""Samples for which a voice is remembered after it was sent."""
+REMEMBERED = (echo.HIGH + echo.WINDOW + 300) * echo.HOP
+"""Samples for which a voice is remembered after it was sent: what a look goes back, and for as long as it may wait."""
 
 SETTLED = 12
 """Hops that what is judged lies back, so that delays below zero can be looked at too."""
+
+REACH = (echo.WINDOW + 20) * echo.HOP
+"""Samples of an over before a look that matter to it: what it compares, and the bands' time to settle."""
 
 PROOF = 2
 """Stretches of an over that are like nothing that was sent, after which it is somebody else's."""
@@ -59,45 +65,64 @@ class Sent:
         self.over = voice.over.id
         self.end = now
         self._track = EchoTrack()
-        self._waiting: Audio = np.zeros(CHECK_TICKS * TICK_SAMPLES, np.float32)
-        self._filled = 0
+        self._waiting: deque[Audio] = deque()
+        self._held = 0
+        self._asked = False
 
     def take(self, now: int, frame: Audio) -> None:
         """What was sent from bridge time `now` on."""
-        n = len(frame)
-        if now != self.end or self._filled + n > len(self._waiting):
+        if now != self.end:
+            self._put(np.zeros(min(now - self.end, REMEMBERED), np.float32))
+        self._put(frame.copy())
+        self.end = now + len(frame)
+        if self._asked and self._held >= CHECK_TICKS * TICK_SAMPLES:
             self._settle()
-        if n > len(self._waiting):
-            self._track.process(now, frame)
-        else:
-            self._waiting[self._filled : self._filled + n] = frame
-            self._filled += n
-        self.end = now + n
 
     @property
     def track(self) -> EchoTrack:
-        """The levels of all that was sent."""
+        """The levels of what was sent lately."""
+        self._asked = True
         self._settle()
         return self._track
 
+    def _put(self, samples: Audio) -> None:
+        self._waiting.append(samples)
+        self._held += len(samples)
+        while self._held - len(self._waiting[0]) >= REMEMBERED:
+            self._held -= len(self._waiting.popleft())
+
     def _settle(self) -> None:
-        if not self._filled:
+        if not self._held:
             return
-        self._track.process(self.end - self._filled, self._waiting[: self._filled])
-        self._filled = 0
+        # No more than is remembered, whatever the pieces it came in.
+        samples = np.concatenate(self._waiting)[-REMEMBERED:]
+        self._track.process(self.end - len(samples), samples)
+        self._waiting.clear()
+        self._held = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look at what a port says that is still to be weighed. last: hop up to which. sent: what to compare it with, by
+    patch."""
+
+    last: int
+    over: str
+    sent: Mapping[str, Sequence[Sent]]
 
 
 @dataclass(slots=True)
 class Ear:
-    """What a port says. track: its levels. last: hop up to which it has been judged. over: the one that came in last.
+    """What a port says. track: its levels. last: hop up to which it has been looked at. voice: the over that came in
+    last. looks: that are to be weighed, oldest first. early: looks by which the first weighing comes early, so that
+    ports that begin at once are not all weighed in one tick."""
 
-    ended: that one is over.
-    """
-
-    track: EchoTrack
+    early: int
+    track: EchoTrack = field(default_factory=EchoTrack)
     last: int = 0
+    voice: Voice | None = None
     over: str = ""
-    ended: bool = True
+    looks: list[Look] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +152,11 @@ class LoopWatch:
         self._ports: Sequence[Port] = ()
         self._ears: dict[int, Ear] = {}
         self._sent: dict[str, dict[str, Sent]] = {}
+        self._latest: dict[str, list[Sent]] = {}
+        """What was sent in a patch, by its end; put together anew in every tick in which it is asked for."""
         self._judges: dict[tuple[int, str], EchoJudge] = {}
         self._left: set[int] = set()
+        """Rows whose over has been let go of, until they have been looked at once more."""
         self._proof: dict[str, int] = {}
         self._guarded = False
 
@@ -167,126 +195,223 @@ class LoopWatch:
 
     def begin(self, voice: Voice, lines: Iterable[Line]) -> None:
         """An over begins: where nothing was sent lately it cannot be an echo."""
-        if voice.port in self.broken and not any(self._candidates(voice.port, voice.over.id, voice.over.start, lines)):
+        if voice.port not in self.broken:
+            return
+        self._latest.clear()
+        if not self._sent_lately(voice.port, voice.over.id, voice.over.start, lines):
             self._proof[voice.over.id] = PROOF
 
     def leave(self, voice: Voice) -> None:
-        """Nobody plays an over any more: take in the rest of it."""
+        """Nobody plays an over any more: it will be looked at once more."""
         self._proof.pop(voice.over.id, None)
-        if self._guards(voice.port):
-            self._hear(voice)
+        if not self._guards(voice.port):
+            return
+        ear = self._ear(voice.port)
+        if ear.voice is None or ear.voice.since <= voice.since:
+            self._attend(ear, voice)
             self._left.add(voice.port)
 
     def restore(self, row: int) -> bool:
         """Let a port through again; returns whether it was cut off."""
         found = self.broken.pop(row, None) is not None
         self._judges = {key: judge for key, judge in self._judges.items() if key[0] != row}
+        if row in self._ears:
+            self._ears[row].looks.clear()
         self._changed(row)
         return found
 
     # The tick.
 
-    def step(self, now: int, voices: Iterable[Voice], lines: Iterable[Line]) -> None:
-        """Look at the ports whose turn it is."""
-        for row in [row for row, broken in self.broken.items() if now >= broken.until]:
+    def step(self, now: int, rows: Container[int], voices: Iterable[Voice], lines: Collection[Line]) -> None:
+        """Look at those of the rows whose turn it is. voices, lines: of these rows."""
+        for row in [row for row, broken in self.broken.items() if now >= broken.until and row in rows]:
             self.restore(row)
             self._tell(now, "loop.restored", row, reason=f"no sign of it for {REST // AUDIO_RATE} s")
         turn = now // TICK_SAMPLES % CHECK_TICKS
-        rows = dict.fromkeys(row for row in self._left if _turn(row) == turn)
-        for voice in voices:
-            row = voice.port
-            if row // TOGETHER % CHECK_TICKS == turn and self._guards(row):
-                self._hear(voice)
-                rows[row] = None
-        for row in sorted(rows):
-            self._left.discard(row)
-            self._check(now, row, lines)
+        speaking = {voice.port: voice for voice in voices if _turn(voice.port) == turn and self._guards(voice.port)}
+        left = [row for row in self._left if _turn(row) == turn and row in rows] if self._left else []
+        if speaking or left:
+            self._latest.clear()
+            for row in sorted({*speaking, *left}):
+                voice = speaking.get(row)
+                self._look(now, row, voice, 0 if voice is None else voice.speech.end, lines)
 
-    def still_until(self, now: int, voices: Iterable[Voice]) -> int:
+    def still_until(self, now: int, rows: Container[int], voices: Iterable[Voice], lines: Collection[Line]) -> int:
         """Bridge time of the first tick, from `now` on, at which something may be found."""
-        until = min((broken.until for broken in self.broken.values()), default=NEVER)
-        if not any(self._sent.values()):
+        until = min((broken.until for row, broken in self.broken.items() if row in rows), default=NEVER)
+        if not self._sent and not self.broken:
             return until
-        tick = now // TICK_SAMPLES
-        for row in {*self._left, *(voice.port for voice in voices if self._guards(voice.port))}:
-            until = min(until, (tick + (_turn(row) - tick) % CHECK_TICKS) * TICK_SAMPLES)
+        self._latest.clear()
+        speaking = {voice.port: voice.over.id for voice in voices if self._guards(voice.port)}
+        for row in speaking:
+            more = self._looks_left(now, row, speaking[row], lines)
+            if more:
+                until = min(until, _next_turn(now, row) + (more - 1) * CHECK_TICKS * TICK_SAMPLES)
+        for row in self._left:
+            if row in rows and row not in speaking and self._looks_left(now, row, self._ears[row].over, lines) == 1:
+                until = min(until, _next_turn(now, row))
         return until
+
+    def pass_over(
+        self, begin: int, end: int, rows: Container[int], voices: Iterable[Voice], lines: Collection[Line]
+    ) -> None:
+        """The ticks from `begin` up to `end` have been played at once: note down the looks that fell into them."""
+        self._latest.clear()
+        speaking = {voice.port: voice for voice in voices if self._guards(voice.port)}
+        for row in sorted({*speaking, *(row for row in self._left if row in rows)}):
+            voice = speaking.get(row)
+            for now in range(_next_turn(begin, row), end, CHECK_TICKS * TICK_SAMPLES):
+                known = 0
+                if voice is not None:
+                    later = 0 if voice.speech.ended else end - TICK_SAMPLES - now
+                    known = voice.speech.end - later
+                elif row not in self._left:
+                    break
+                self._look(now, row, voice, known, lines)
 
     def _guards(self, row: int) -> bool:
         return self._ports[row].handling.loop_guard
 
-    def _hear(self, voice: Voice) -> None:
-        """Take in what has become known of an over."""
-        ear = self._ears.get(voice.port)
-        if ear is None:
-            ear = self._ears[voice.port] = Ear(EchoTrack())
-        speech, heard = voice.speech, ear.track.next
-        start = max(speech.start, speech.end - speech.capacity)
+    def _ear(self, row: int) -> Ear:
+        if row not in self._ears:
+            self._ears[row] = Ear(row % ENOUGH)
+        return self._ears[row]
+
+    def _look(self, now: int, row: int, voice: Voice | None, known: int, lines: Collection[Line]) -> None:
+        """Look at a row; weigh what was noted down where it may come to something.
+
+        voice: what comes in there, known up to `known`; None where the last over has been let go of.
+        """
+        ear = self._ear(row)
+        self._left.discard(row)
+        if voice is not None:
+            self._attend(ear, voice)
+        last = now // echo.HOP - SETTLED
+        if voice is not None and not voice.speech.ended:
+            last = min(last, known // echo.HOP - 1)
+        enough = True
+        if last >= ear.last + echo.STEP // 2:
+            ear.last = last
+            sent = self._sent_lately(row, ear.over, (last - echo.WINDOW) * echo.HOP, lines)
+            if sent:
+                ear.looks.append(Look(last, ear.over, sent))
+                enough = voice is None or row in self.broken or not self._more(row, ear, sent)
+            elif row in self.broken:
+                self._is_other(row, ear.over)
+        elif voice is not None:
+            enough = False
+        if ear.looks and enough:
+            self._weigh(now, row, ear)
+        if voice is None:
+            ear.voice = None
+
+    def _looks_left(self, now: int, row: int, over: str, lines: Collection[Line]) -> int:
+        """After how many more looks something may be found; 0 for never, as things are."""
+        if row in self.broken:
+            return 1
+        sent = self._sent_lately(row, over, now - (SETTLED + echo.WINDOW + echo.STEP) * echo.HOP, lines)
+        return max(1, self._more(row, self._ear(row), sent)) if sent else 0
+
+    def _more(self, row: int, ear: Ear, patches: Iterable[str]) -> int:
+        """How many matches are missing for a verdict if all looks that were noted down are matches."""
+        most = 0
+        for name in patches:
+            judge = self._judges.get((row, name))
+            noted = sum(name in look.sent for look in ear.looks)
+            most = max(most, noted + (0 if judge is None else judge.matches))
+        return max(0, ENOUGH - ear.early - most)
+
+    def _attend(self, ear: Ear, voice: Voice) -> None:
+        """Turn to what comes in now."""
+        if ear.voice is not voice:
+            self._take_in(ear, ear.looks[0].last * echo.HOP if ear.looks else NEVER)
+            ear.voice, ear.over = voice, voice.over.id
+
+    def _take_in(self, ear: Ear, first: int) -> None:
+        """Take in what has become known of an over, as far as a look up to sample `first` and later ones reach back."""
+        if ear.voice is None:
+            return
+        speech, heard = ear.voice.speech, ear.track.next
+        start = max(speech.start, speech.end - speech.capacity, min(first, speech.end) - REACH)
         if heard is not None and heard <= speech.end:
             start = max(start, heard)
         ear.track.process(start, speech.read(start, speech.end - start))
-        ear.over, ear.ended = voice.over.id, speech.ended
 
-    def _check(self, now: int, row: int, lines: Iterable[Line]) -> None:
-        ear = self._ears[row]
-        last = now // echo.HOP - SETTLED
-        if not ear.ended:
-            last = min(last, ear.track.end - 1)
-        if last < ear.last + echo.STEP // 2:
-            return
-        begin = (last - echo.WINDOW) * echo.HOP
-        ear.last = last
-        likeness = []
-        by_line: dict[str, list[Sent]] = {}
-        for line, sent in self._candidates(row, ear.over, begin, lines):
-            by_line.setdefault(line, []).append(sent)
-        for line, voices in by_line.items():
-            voices = sorted(voices, key=lambda sent: sent.end)[-MOST_TRACKS:]
-            matches = [echo.find(ear.track, last, sent.track) for sent in voices]
-            likeness += matches
-            # What goes around comes back again and again; the shortest way is the one to name.
-            match, said = min(zip(matches, voices, strict=True), key=_rank)
-            self._weigh(now, row, line, said, match, last)
-        # An over that is like nothing that was sent is somebody else's.
-        if row in self.broken and all(match.different for match in likeness):
-            self._proof[ear.over] = self._proof.get(ear.over, 0) + 1
-            self._changed(row)
+    def _weigh(self, now: int, row: int, ear: Ear) -> None:
+        """Weigh the looks that were noted down, as if each had been weighed when it was taken."""
+        looks, ear.looks, ear.early = ear.looks, [], 0
+        self._take_in(ear, looks[0].last * echo.HOP)
+        was_broken, likeness = row in self.broken, []
+        for patch in dict.fromkeys(name for look in looks for name in look.sent):
+            found = []
+            for look in reversed(looks):
+                if patch in look.sent:
+                    matches = [echo.find(ear.track, look.last, sent.track) for sent in look.sent[patch]]
+                    likeness += matches
+                    # What goes around comes back again and again; the shortest way is the one to name.
+                    match, said = min(zip(matches, look.sent[patch], strict=True), key=_rank)
+                    found.append((look, match, said))
+                    if match.judged and not match.counts:
+                        break  # whatever was before
+            for look, match, said in reversed(found):
+                self._judge(now, row, patch, look, match, said)
+        if was_broken and all(match.different for match in likeness):
+            self._is_other(row, looks[-1].over)
 
-    def _weigh(self, now: int, row: int, line: str, sent: Sent, match: Match, last: int) -> None:
-        judge = self._judges.setdefault((row, line), EchoJudge())
+    def _is_other(self, row: int, over: str) -> None:
+        """A stretch of an over is like nothing that was sent: it is somebody else's."""
+        self._proof[over] = self._proof.get(over, 0) + 1
+        self._changed(row)
+
+    def _judge(self, now: int, row: int, patch: str, look: Look, match: Match, said: Sent) -> None:
+        judge = self._judges.setdefault((row, patch), EchoJudge())
         # A port that says what it said itself before may play a recording twice.
-        found = judge.weigh(last, match, self._ears[row].over, 2 if sent.port == row else 1)
+        found = judge.weigh(look.last, match, look.over, 2 if said.port == row else 1)
         if found is None:
             return
         delay_s = found.lag * echo.HOP / AUDIO_RATE
-        reason = f'loop: what "{sent.name}" said in "{line}" came back here {delay_s:.2f} s after it was sent'
-        self._proof.pop(self._ears[row].over, None)
+        reason = f'loop: what "{said.name}" said in "{patch}" came back here {delay_s:.2f} s after it was sent'
+        self._proof.pop(look.over, None)
         before = self.broken.get(row)
         self.broken[row] = Broken(now + REST, reason if before is None else before.reason)
         if before is None:
-            about = {"patch": line, "talker": sent.name, "over": self._ears[row].over}
+            about = {"patch": patch, "talker": said.name, "over": look.over}
             measured = {"delay_s": delay_s, "likeness": round(found.likeness, 2), "for_s": REST / AUDIO_RATE}
             self._tell(now, "loop.found", row, **about, **measured, reason=reason)
             self._changed(row)
 
-    def _candidates(self, row: int, over: str, begin: int, lines: Iterable[Line]) -> Iterator[tuple[str, Sent]]:
-        """What of the patches a row talks in was sent up to 5 s before `begin` or later, but for this over itself."""
-        names = tuple(self._stands_for(row))
+    def _sent_lately(self, row: int, over: str, begin: int, lines: Iterable[Line]) -> dict[str, list[Sent]]:
+        """What of the patches a row talks in was sent up to 5 s before `begin` or later, but for this over itself; the
+        latest of each patch."""
+        found: dict[str, list[Sent]] = {}
+        if not self._sent:
+            return found
+        names = self._stands_for(row)
         for line in lines:
-            members = line.patch.members
-            for name in names:
-                if name in members and members[name].talks:
-                    break
-            else:
+            patch, members = line.patch.name, line.patch.members
+            if patch not in self._sent or not any(name in members and members[name].talks for name in names):
                 continue
-            for sent in self._sent.get(line.patch.name, {}).values():
-                if sent.over != over and sent.end > begin - echo.HIGH * echo.HOP:
-                    yield line.patch.name, sent
+            chosen: list[Sent] = []
+            for sent in self._by_end(patch):
+                if sent.end <= begin - echo.HIGH * echo.HOP or len(chosen) == MOST_TRACKS:
+                    break
+                if sent.over != over:
+                    chosen.append(sent)
+            if chosen:
+                found[patch] = chosen[::-1]
+        return found
+
+    def _by_end(self, patch: str) -> list[Sent]:
+        """What was sent in a patch, the latest first."""
+        found = self._latest.get(patch)
+        if found is None:
+            found = self._latest[patch] = sorted(self._sent[patch].values(), key=lambda sent: sent.end)[::-1]
+        return found
 
     def _forget(self, now: int) -> None:
         """Let go of what was sent too long ago."""
         for line, voices in list(self._sent.items()):
-            old = [over for over, sent in voices.items() if sent.end + REMEMBERED + AUDIO_RATE < now]
+            old = [over for over, sent in voices.items() if sent.end + REMEMBERED < now]
             for over in old:
                 del voices[over]
             if not voices:
@@ -304,3 +429,9 @@ def _rank(found: tuple[Match, Sent]) -> tuple[bool, float]:
 def _turn(row: int) -> int:
     """The tick, of every `CHECK_TICKS`, in which a row is looked at."""
     return row // TOGETHER % CHECK_TICKS
+
+
+def _next_turn(now: int, row: int) -> int:
+    """Bridge time of the first tick from `now` on at which a row is looked at."""
+    tick = -(-now // TICK_SAMPLES)
+    return (tick + (_turn(row) - tick) % CHECK_TICKS) * TICK_SAMPLES

@@ -302,6 +302,7 @@ class Matrix:
                 self._donors.setdefault(channel, []).append(row)
         self._rx_gain = [_factor(port.handling.rx_gain_db) for port in self.ports]
         self._watch.lay_out(self.ports)
+        self._all = range(len(self.ports))
         self._keep = LIVE_KEEP + max(self._air.access, default=0)
         self._out = np.zeros((len(self.ports), TICK_SAMPLES), np.float32)
         self._frames = list(self._out)
@@ -320,7 +321,7 @@ class Matrix:
                 self._touch(row)
         for voice in self._voices.values():
             self._listen(voice)
-        self._watch.step(now, self._voices.values(), self._lines.values())
+        self._watch.step(now, self._all, self._voices.values(), self._lines.values())
         for line in list(self._lines.values()):
             self._decide(line)
         self._out.fill(0.0)
@@ -360,6 +361,7 @@ class Matrix:
         for line in self._lines.values():
             line.glide(now, frame, out)
         self._air.glide(now, out)
+        self._watch.pass_over(now, now + samples, self._all, self._voices.values(), self._lines.values())
         return n
 
     def _still(self, now: int, limit: int) -> int:
@@ -367,7 +369,7 @@ class Matrix:
         until = self._air.still_until(now + limit * TICK_SAMPLES)
         if self._quiet is None or self._air.unsettled:
             return 0
-        until = min(until, self._watch.still_until(now, self._voices.values()))
+        until = min(until, self._watch.still_until(now, self._all, self._voices.values(), self._lines.values()))
         for quiet_until in self._quiet:
             until = min(until, quiet_until(now))
         if until <= now + TICK_SAMPLES:
