@@ -20,9 +20,15 @@ cdef enum:
     GROUPS = 16         # groups kept
     HALVES = 1024       # half milliseconds kept
     LOOK_OPEN = 160     # half milliseconds in which the beginning is looked for: 80 ms
+    LOOK_SSB = 900      # the same of speech, which may begin with a weak sound and a pause before it opens: 450 ms
+    LEAD = 3            # half milliseconds by which a beginning is put early
+    LEAD_SSB = 20       # the same of speech, which swells
     DROP = 8            # milliseconds of nothing that end a strong signal
     LONGEST_HANG = 150  # milliseconds a fading signal may be away
     SSB_HANG = 600      # milliseconds between two words
+
+cdef double FAINT = 1.6     # power over the floor from which on it is rather speech than noise: 2 dB
+cdef double SOUND = 10.0    # log of how much likelier a sound is speech than noise, to be taken for the speech's beginning
 
 MOST_RATE = MOST_SAMPLES * 1000
 
@@ -205,7 +211,7 @@ cdef class SquelchBank:
                 hang = 8
             if self.bad[r] >= hang:
                 self._close(r, step, self.bad[r] * GROUP + WINDOW * GROUP)
-        elif self._begins(r, q, c, mean, fit) and least * 12 >= most:
+        elif self._begins(r, q, c, mean, fit) and (least * 12 >= most or self._all_loud(r, least)):
             self._open(r, step)
             return
         self._learn(r, g, q, c)
@@ -223,6 +229,10 @@ cdef class SquelchBank:
                 return c >= 0.45 and over >= self.ratio_open[r]
             return c >= 0.45 and c >= 0.75 * self.ratio_open[r] / (1 + self.ratio_open[r])
         return self.floor[r] > 0 and over >= self.ratio_open[r]
+
+    cdef inline bint _all_loud(self, int r, double least) noexcept nogil:
+        """Whether even the weakest group opens: between two beats of a voice SSB falls further than a click may."""
+        return self.kind[r] == SSB and least >= (1 + self.ratio_open[r]) * self.floor[r] * GROUP * self.samples
 
     cdef bint _there(self, int r, double q, double c, double mean) noexcept nogil:
         cdef double over = mean / self.floor[r] - 1 if self.floor[r] > 0 else -1
@@ -275,8 +285,24 @@ cdef class SquelchBank:
                 most, best = total, k
         return best
 
+    cdef int64_t _first_sound(self, int r, int64_t end, int64_t first, double noise) noexcept nogil:
+        """Half millisecond at which speech began: as `_split` for what is hardly more than noise, and what is clearly no
+        noise counts however long the pause behind it."""
+        cdef int64_t k = end, best = end
+        cdef double total = 0, most = 0, least = 0, p
+        while k > first:
+            k -= 1
+            p = self.half[r, k % HALVES] / noise
+            total += (p if p < 8 * FAINT else 8 * FAINT) * (1 - 1 / FAINT) - log(FAINT)
+            least = total if total < least else least
+            if total > most or total - least > SOUND:
+                most = least = total
+                best = k
+        return best
+
     cdef void _open(self, int r, int64_t step) noexcept nogil:
-        cdef int64_t end = 2 * (step + 1), first = end - LOOK_OPEN, k, index, decided
+        cdef bint speech = self.kind[r] == SSB
+        cdef int64_t end = 2 * (step + 1), first = end - (LOOK_SSB if speech else LOOK_OPEN), k, index, decided
         cdef int j
         cdef double after = self._mean_halves(r, end, 4 * GROUP), before, own, snr
         if first < 0:
@@ -291,14 +317,14 @@ cdef class SquelchBank:
         if before <= 0:
             before = after * 1e-9
         if after > 1.25 * before:
-            k = self._split(r, end, first, before, after)
+            k = self._first_sound(r, end, first, before) if speech else self._split(r, end, first, before, after)
         elif self.floor[r] > 0:
             k = end - 2 * GROUP * WINDOW
         else:
             k = first
         decided = self.start + (step + 1) * self.samples
-        # early by 1.5 ms rather than late; what begins with the samples themselves began before them
-        index = self.start + k * self.samples // 2 - 3 * self.samples // 2
+        # early rather than late; what begins with the samples themselves began before them
+        index = self.start + (k - (LEAD_SSB if speech else LEAD)) * self.samples // 2
         if index < self.start + 3 * self.samples:
             index = self.start if self.start > 0 else 0
         if index < self.closed_at[r]:

@@ -10,19 +10,21 @@ within the millisecond, and C = Σ x[n]·conj(x[n − 1 ms]); each verdict looks
           Second opinion, for signals with an uneven envelope: power over the floor, if it does not look like noise.
     am    |ΣC|/ΣP: a carrier keeps its phase over 1 ms wherever it lies in the channel, noise does not; and power over
           the floor where that is known.
-    ssb   power over the floor.
+    ssb   power over the floor. Speech has no edge: it swells, and a weak sound and a pause may come before it opens.
 
     closed ── verdict ≥ open ──▶ open ── below close for the hang ──▶ closed
                                   └──── strong and suddenly gone for 8 ms ──▲
 
 Three of the four 5 ms parts must agree and none may hold less than 1/12 of another: a click of a neighbour that is
-keyed lasts 3 ms. The floor is learned only from stretches of 40 ms with the statistics of noise, so a step of the gain
-moves it and does not open. A strong signal (12 dB) that drops within 2 ms to the floor is gone after 8 ms. One that
-sinks slowly is fading and may stay away for 50 … 150 ms; so may one that has faded lately, and a weak one: 150 ms. SSB
-hangs 600 ms.
+keyed lasts 3 ms. (SSB may hold less if all four open by themselves: between two beats of a voice it falls that far.)
+The floor is learned only from stretches of 40 ms with the statistics of noise, so a step of the gain moves it and does
+not open. A strong signal (12 dB) that drops within 2 ms to the floor is gone after 8 ms. One that sinks slowly is
+fading and may stay away for 50 … 150 ms; so may one that has faded lately, and a weak one: 150 ms. SSB hangs 600 ms.
 
 The true edge is the most probable split of the half-millisecond powers into before and after (Page's cumulative sum),
-taken 1.5 ms early at the beginning.
+taken 1.5 ms early at the beginning. For SSB it is the first sound within 450 ms that is rather speech 2 dB below the
+noise than noise alone, if what follows makes good the pauses between, or the sound by itself has odds of e^10; taken
+10 ms early. So an SSB over begins with 12 ms of hiss, one in twenty with 40 ms.
 """
 
 import math
@@ -92,8 +94,9 @@ class CarrierSquelch:
     defaults of the kind, in dB of signal over noise in the channel. Raises `RateError`, `RangeError`.
 
     An opening is decided at most 30 ms after the true start (25 ms and the rest of a group), `index` is the start, up
-    to 4 ms early; a channel that is open at the first sample has index 0. A gap of up to 100 ms leaves an open row
-    open, a longer one closes it where the samples ended. NaN and infinities count as zero.
+    to 4 ms early. SSB is decided that long after speech that is `open_db` over the noise for 20 ms, and starts at the
+    first sound up to 450 ms before. A channel that is open at the first sample has index 0. A gap of up to 100 ms
+    leaves an open row open, a longer one closes it where the samples ended. NaN and infinities count as zero.
     """
 
     def __init__(

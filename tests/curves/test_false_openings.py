@@ -9,12 +9,10 @@ from sdrbridge.modes import PRESETS
 from sdrbridge.receiver import Receiver, Tuned
 
 RATE = 480_000
-NFM, AM = PRESETS["nfm"][0], PRESETS["am"][0]
 
 
 def openings(preset_of: list[str], seconds: int, seed: int) -> dict[EventKind, int]:
-    presets = {"nfm": NFM, "am": AM}
-    channels = [Tuned(presets[mode], (i - 15.5) * 14_000.0) for i, mode in enumerate(preset_of)]
+    channels = [Tuned(PRESETS[mode][0], (i - 15.5) * 14_000.0) for i, mode in enumerate(preset_of)]
     receiver = Receiver(RATE, channels)
     rng = np.random.default_rng(seed)
     counts: dict[EventKind, int] = {}
@@ -29,11 +27,12 @@ def openings(preset_of: list[str], seconds: int, seed: int) -> dict[EventKind, i
 @pytest.mark.parametrize(
     ("modes", "seconds"),
     [
-        (["nfm"] * 24 + ["am"] * 8, 20),
+        (["nfm"] * 20 + ["am"] * 6 + ["usb"] * 3 + ["lsb"] * 3, 20),
         pytest.param(["nfm"] * 32, 3600, marks=pytest.mark.slow),
         pytest.param(["am"] * 32, 1200, marks=pytest.mark.slow),
+        pytest.param(["usb"] * 32, 1200, marks=pytest.mark.slow),
     ],
-    ids=["20-seconds-of-both", "an-hour-of-fm", "20-minutes-of-am"],
+    ids=["20-seconds-of-all", "an-hour-of-fm", "20-minutes-of-am", "20-minutes-of-usb"],
 )
 def test_noise_opens_nothing(modes: list[str], seconds: int) -> None:
     counts = openings(modes, seconds, seed=12)

@@ -6,16 +6,18 @@ import pytest
 from dsp.blocks import BasebandBlock
 from dsp.squelch import CLOSE_DB, OPEN_DB, CarrierSquelch
 from tests.reference.squelch import squelch
-from tests.support.onair import RATE, fm, rayleigh, received, voice
+from tests.support.onair import RATE, fm, rayleigh, received, sideband, voice
 
 
 @pytest.mark.parametrize("cn_db", [6.0, 12.0, 25.0])
-@pytest.mark.parametrize(("kind", "bandwidth"), [("fm", 11_000.0), ("fm", 16_000.0), ("am", 8_000.0)])
+@pytest.mark.parametrize(("kind", "bandwidth"), [("fm", 11_000.0), ("fm", 16_000.0), ("am", 8_000.0), ("ssb", 2_800.0)])
 def test_overs_that_fade(kind: str, bandwidth: float, cn_db: float) -> None:
-    rows, seconds = 8, 2.5
+    rows, seconds = 8, 3.0 if kind == "ssb" else 2.5  # SSB hangs 600 ms
     n = int(seconds * RATE)
     if kind == "fm":
         clean = fm(voice(rows, seconds, 1))
+    elif kind == "ssb":
+        clean = 2 * sideband(voice(rows, seconds, 1, 1.0))
     else:
         clean = (1 + voice(rows, seconds, 1, 0.8)) * np.exp(2j * np.pi * 300 * np.arange(n) / RATE)
     clean[::2] *= rayleigh(rows // 2, n, 8.0, 2)

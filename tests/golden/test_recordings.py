@@ -49,7 +49,7 @@ def test_it_is_heard_as_the_truth_says(name: str, tmp_path: Path, capsys: pytest
         assert len(overs) == len(carrier["overs"]), carrier["name"]
         for over, said in zip(overs, carrier["overs"], strict=True):
             if carrier["mode"] in SIDEBANDS:  # nothing is on the air before the speech
-                assert over["start_s"] <= said["speech_start_s"] + 0.5
+                assert -0.06 <= over["start_s"] - said["speech_start_s"] <= 0.02
                 continue
             if carrier["mode"] == "p25":  # its speech lies between the header and the terminator
                 assert over["start_s"] == pytest.approx(said["voice_start_s"], abs=0.02)

@@ -1,4 +1,4 @@
-"""The slow twin of `dsp.squelch`: one row, FM or AM, that begins at index 0 and has no gap; float64, whole arrays."""
+"""The slow twin of `dsp.squelch`: one row that begins at index 0 and has no gap; float64, whole arrays."""
 
 import math
 from typing import Any
@@ -38,6 +38,17 @@ def _split(half: NDArray[np.float64], first: int, end: int, before: float, after
     return end - 1 - k if len(gain) and gain[k] > 0 else end
 
 
+def _first_sound(half: NDArray[np.float64], first: int, end: int, noise: float) -> int:
+    """Half millisecond at which speech began: back over all that gains, and to any sound that gains 10 by itself."""
+    gain = np.minimum(half / noise, 8 * 1.6) * (1 - 1 / 1.6) - math.log(1.6)
+    best = end
+    for k in range(end - 1, first - 1, -1):
+        back = np.cumsum(gain[k:best])  # from k on: the sum up to any later point
+        if back[-1] > 0 or back.max() > 10:
+            best = k
+    return best
+
+
 def squelch(
     x: NDArray[np.complex64], rate: int, bandwidth_hz: float, kind: str, open_db: float, close_db: float
 ) -> Told:
@@ -47,27 +58,27 @@ def squelch(
     idle, at_open, at_close = (envelope_roughness(s, bandwidth_hz) for s in (-math.inf, open_db, close_db))
     over_open, over_close = 10 ** (open_db / 10), 10 ** (close_db / 10)
     gp, gw, gc = f.groups(f.power), f.groups(f.rough), f.groups(f.turn)
-    fm = kind == "fm"
+    fm, ssb = kind == "fm", kind == "ssb"
     told: Told = []
     is_open = abrupt = False
     floor = level = 0.0
-    low = dips = calm = bad = since = 0
+    low = dips = calm = bad = since = quiet = 0
     closed_at = -(10**9)
 
     def close(step: int, gone: int) -> None:
-        nonlocal is_open, closed_at, low, bad, since
+        nonlocal is_open, closed_at, low, bad, since, quiet
         end = 2 * (step + 1)
         before, after = level / 2, f.half[max(0, end - 12) : end].mean()
         k = end - 2 * gone
         if before > 1.25 * after:
             k = _split(f.half, max(0, end - 2 * (gone + 25)), end, before, after)
-        closed_at = k * samples // 2
+        closed_at = (step + 1 - 600) * samples if ssb else k * samples // 2
         told.append(("close", closed_at, (step + 1) * samples))
-        is_open, low, bad, since = False, 0, 0, 0
+        is_open, low, bad, since, quiet = False, 0, 0, 0, 0
 
     for step in range(len(f.power)):
         p = f.power[step]
-        if is_open:
+        if is_open and not ssb:
             limit = 4 * floor * samples if floor > 0 else 0.03 * level
             if level < 4 * limit or p > limit:
                 if low > 2:
@@ -99,7 +110,9 @@ def squelch(
         mean = gp[last].sum() / (20 * samples)
         over = mean / floor - 1 if floor > 0 else -1.0
         if is_open:
-            if fm:
+            if ssb:
+                there = over >= over_close
+            elif fm:
                 there = q <= at_close or (over >= over_close and q <= 0.8 * idle)
             else:
                 there = c >= 0.3 and (floor <= 0 or over >= over_close)
@@ -110,39 +123,44 @@ def squelch(
             else:
                 bad += 1
             weak = dips > 0 or (floor > 0 and level < 8 * floor * samples)
-            if bad >= (30 if weak else 8):
+            if bad >= (120 if ssb else 30 if weak else 8):
                 close(step, 5 * bad + 20)
         else:
-            if fm:
+            even = gp[last].min() * 12 >= gp[last].max()
+            if ssb:
+                begins = floor > 0 and over >= over_open
+                even |= gp[last].min() >= (1 + over_open) * floor * 5 * samples
+            elif fm:
                 fit = (gw[last] <= 0.9 * idle * gp[last]).sum() >= 3
                 begins = fit and (q <= at_open or (over >= over_open and q <= 0.7 * idle))
             elif floor > 0:
                 begins = c >= 0.45 and over >= over_open
             else:
                 begins = c >= max(0.45, 0.75 * over_open / (1 + over_open))
-            if begins and gp[last].min() * 12 >= gp[last].max():
+            if begins and even:
                 end = 2 * (step + 1)
-                first = max(0, end - 160)
+                first = max(0, end - (900 if ssb else 160))
                 after = f.half[end - 20 : end].mean()
                 before = 0.5 * samples * floor
                 if floor <= 0:
                     n = (end - first) // 10
                     before = min(after, f.half[first : first + 10 * n].reshape(n, 10).mean(axis=1).min())
                 if after > 1.25 * before:
-                    k = _split(f.half, first, end, before, after)
+                    k = _first_sound(f.half, first, end, before) if ssb else _split(f.half, first, end, before, after)
                 else:
                     k = end - 40 if floor > 0 else first
-                index = k * samples // 2 - 3 * samples // 2
+                index = (k - (20 if ssb else 3)) * samples // 2
                 index = max(0 if index < 3 * samples else index, closed_at)
                 told.append(("open", index, (step + 1) * samples))
                 is_open, level, since = True, 2 * after, 0
-                low = bad = dips = calm = 0
+                low = bad = dips = calm = quiet = 0
                 continue
         if since < 8:
             continue
         lately = slice(g - 7, g + 1)
         noise = 0.84 * idle <= gw[lately].sum() / gp[lately].sum() <= 1.3 * idle and (fm or c <= 0.35)
-        if noise and not is_open:
+        quiet = quiet + 1 if noise else 0
+        if noise and (not is_open or (ssb and quiet >= 60)):
             if floor <= 0:
                 floor = gp[lately].sum() / (40 * samples)
             else:

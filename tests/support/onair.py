@@ -61,6 +61,13 @@ def fm(deviation_hz: Real, rate: int = RATE) -> NDArray[np.complex128]:
     return np.asarray(np.exp(2j * np.pi * np.cumsum(deviation_hz, axis=-1) / rate))
 
 
+def sideband(speech: Real, rate: int = RATE) -> NDArray[np.complex128]:
+    """Upper sideband of speech, (rows, n), as it lies in a channel: 1500 Hz are at 0."""
+    n = speech.shape[-1]
+    analytic = np.fft.ifft(np.fft.fft(speech) * (np.fft.fftfreq(n) > 0) * 2)
+    return np.asarray(analytic * np.exp(-2j * np.pi * 1500 * np.arange(n) / rate))
+
+
 def discriminated(x: NDArray[np.complexfloating[Any, Any]], rate: int = RATE) -> NDArray[np.float32]:
     """Instantaneous frequency in hertz, (rows, n) float32."""
     turn = x[..., 1:] * np.conj(x[..., :-1])
