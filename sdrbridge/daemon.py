@@ -25,6 +25,7 @@ from pathlib import Path
 import sdrbridge
 from hw.clock import Clock, SystemClock
 from sdrbridge.config import Site
+from sdrbridge.control.identity import Identity
 from sdrbridge.errors import ConfigError, SdrBridgeError
 from sdrbridge.listeners import Folders
 from sdrbridge.matrix import Event
@@ -44,6 +45,9 @@ STATUS_TICKS = 250
 
 STEP_S = 1.0
 """A step of the time of day that is told: the clock was set, and wall times in the journal jump with it."""
+
+BY_SIGNAL = Identity("signal", via="signal")
+"""Who asks by SIGHUP: somebody who may send the daemon a signal; asyncio does not say who."""
 
 
 class BusyError(SdrBridgeError):
@@ -196,13 +200,12 @@ class Daemon:
     async def _start_control(self, station: Station, stack: contextlib.AsyncExitStack) -> None:
         """Serve the verbs. Imported here: speech passes already while these libraries load."""
         from sdrbridge.control.address import to_serve
-        from sdrbridge.control.identity import Identity
         from sdrbridge.control.server import ControlServer
         from sdrbridge.metrics import Metrics
         from sdrbridge.operations import Operations
 
         async def reload(who: Identity) -> list[str]:
-            return await self._reload(station)
+            return await self._reload(station, who)
 
         engine = station.engine
         metrics = Metrics(station)
@@ -221,19 +224,18 @@ class Daemon:
 
     def _hang_up(self, station: Station) -> None:
         """SIGHUP."""
-        task = asyncio.ensure_future(self._reload(station))
+        task = asyncio.ensure_future(self._reload(station, BY_SIGNAL))
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    async def _reload(self, station: Station) -> list[str]:
+    async def _reload(self, station: Station, who: Identity) -> list[str]:
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
             site = await asyncio.to_thread(load_site, self.path)
-            did = await station.reload(site)
+            did = await station.reload(site, who)
         except SdrBridgeError as problem:
             problems = problem.problems if isinstance(problem, ConfigError) else [str(problem)]
-            station.engine.perform(
-                lambda engine: engine.tell({"event": "config.refused", "path": str(self.path), "problems": problems})
-            )
+            refused = {"event": "config.refused", "path": str(self.path), "problems": problems, **who.to_dict()}
+            station.engine.perform(lambda engine: engine.tell(refused))
             for line in problems:
                 log.error("the site file was not taken: %s", line)
             raise

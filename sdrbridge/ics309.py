@@ -17,7 +17,7 @@ COLUMNS = ("date", "time", "from", "from_msg", "to", "to_msg", "message")
 """As in box 5 of the form; the times are UTC."""
 
 _ADMINISTRATIVE = ("patch.", "port.muted", "port.key", "control.", "degraded", "restored", "config.", "journal.opened")
-_NOT_SAID = ("port.keyed",)
+_NOT_SAID = ("port.keyed", "control.asked")
 
 
 def write_csv(entries: Iterable[Entry], stream: TextIO) -> int:

@@ -22,6 +22,12 @@ from sdrbridge.patch import Member, Patch
 from sdrbridge.plainwords import listed, seconds
 from sdrbridge.reasons import Reasons
 
+ASKED = 3600 * AUDIO_RATE
+"""Samples after which somebody who only asks questions is written down again: an hour."""
+
+MOST_ASKING = 256
+"""Who is remembered to have asked; the one written down first is forgotten first."""
+
 
 class Operations:
     """Verbs over an engine. clock: for the time of day in answers.
@@ -36,8 +42,21 @@ class Operations:
             reasons = Reasons()
             engine.add_sink(reasons)
         self.reasons = reasons
+        self._asking: dict[tuple[str, int | None, str], int] = {}
 
     # Questions.
+
+    def asks(self, verb: str, who: Identity) -> None:
+        """Write down who looks at the bridge, once an hour: `top` asks twice a second."""
+        name = who.user, who.uid, who.via
+        last = self._asking.get(name)
+        if last is not None and self.engine.now - last < ASKED:
+            return
+        self._asking.pop(name, None)
+        self._asking[name] = self.engine.now
+        if len(self._asking) > MOST_ASKING:
+            del self._asking[next(iter(self._asking))]
+        self._tell("control.asked", who, "", verb=verb)
 
     def status(self, request: types.Nothing, who: Identity) -> types.StatusInfo:
         """What is up, who is talking, levels."""

@@ -167,8 +167,14 @@ _WORDS: dict[str, Callable[[Event], str]] = {
         f"{e['port']} was let through again" + (f": {e['reason']}" if e.get("reason") else by_whom(e))
     ),
     "port.unkey": lambda e: f"the hand was taken off {e['port']}{by_whom(e)}",
+    "control.asked": lambda e: f"{e['who']} looks at the bridge, {e['verb']} first",
     "control.refused": lambda e: f"{e['verb']} was refused{by_whom(e)}: {e['reason']}",
     "degraded": lambda e: f"{e['what']} is degraded: {e['reason']}",
     "restored": lambda e: f"{e['what']} is as it should be again",
-    "reloaded": lambda e: f"the site file was read again{by_whom(e)}",
+    "config.reloaded": lambda e: (
+        f"the site file was read again{by_whom(e)}: {'; '.join(map(str, e['did'])) or 'nothing has changed'}"
+    ),
+    "config.refused": lambda e: (
+        f"the site file was read again{by_whom(e)} and not taken: {'; '.join(map(str, e['problems']))}"
+    ),
 }

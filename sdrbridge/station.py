@@ -18,6 +18,7 @@ from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
 from hw.clock import Clock
 from sdrbridge.bridge import make_ports
 from sdrbridge.config import PortConfig, Site, TunerConfig
+from sdrbridge.control.identity import Identity
 from sdrbridge.engine import Engine
 from sdrbridge.guardclient import GuardClient
 from sdrbridge.handling import AS_IT_IS
@@ -164,7 +165,7 @@ class Station:
         await asyncio.to_thread(self.state.close)
         await asyncio.to_thread(self.listeners.close)
 
-    async def reload(self, site: Site) -> list[str]:
+    async def reload(self, site: Site, who: Identity) -> list[str]:
         """Take another site file in the place of the one that runs; what did not change is not disturbed.
 
         Returns what was done, in words. Raises `SdrBridgeError`; then everything is as it was.
@@ -199,7 +200,7 @@ class Station:
             self.listeners.follow(self._heard())
             for link in fresh:
                 link.start(self.clock.monotonic())
-            engine.tell({"event": "config.reloaded", "path": str(site.path), "did": did})
+            engine.tell({"event": "config.reloaded", "path": str(site.path), "did": did, **who.to_dict()})
 
         await asyncio.wrap_future(self.engine.perform(act))
         await asyncio.to_thread(_reap, [link for name, link in was.items() if links.get(name) is not link])

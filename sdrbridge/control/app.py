@@ -1,6 +1,7 @@
 """The application behind the control socket: routes made from the verbs, problems in one form, events as a stream."""
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -80,6 +81,8 @@ class Application:
         async def endpoint(request: Request) -> Response:
             self.counters["requests"] += 1
             who = connection_of(request.scope).identity
+            if verb.method == "GET":
+                self._note(verb.words, who)
             try:
                 asked, wait = await self._asked(verb, request)
                 answer = await self._answer(verb, asked, who)
@@ -124,6 +127,11 @@ class Application:
             return types.Reloaded(did=await self._reload(who))
         operation = verb.operation
         return await self._performed(lambda engine: operation(self._operations, asked, who))
+
+    def _note(self, words: str, who: Identity) -> None:
+        """Have it written down who looks at the bridge; nobody waits for it."""
+        with contextlib.suppress(EngineError):
+            self._operations.engine.perform(lambda engine: self._operations.asks(words, who))
 
     async def _performed(self, act: Callable[[Engine], Any]) -> Any:
         future: Future[Any] = self._operations.engine.perform(act)
@@ -171,13 +179,15 @@ class Application:
         own = ("\n".join(lines) + "\n").encode()
         return Response(own + (self._metrics() if self._metrics else b""), media_type="text/plain; version=0.0.4")
 
-    def listen(self, last: str | None, abort: Callable[[], None]) -> Listener | types.Problem:
+    def listen(self, last: str | None, scope: Scope) -> Listener | types.Problem:
         """A stream of events that begins with the last ones, or why there is none."""
+        connection = connection_of(scope)
         try:
             asked = msgspec.convert({} if last is None else {"last": last}, types.EventsAsked, strict=False)
         except msgspec.ValidationError as problem:
             return _Complaint.bad(str(problem)).problem
-        listener = self._hub.listen(asked.last, abort)
+        listener = self._hub.listen(asked.last, connection.abort)
+        self._note("events", connection.identity)
         if listener is None:
             return _described(EngineError("too many streams of events are open; close one"))
         return listener
@@ -187,7 +197,7 @@ class Application:
         self._hub.leave(listener)
 
     async def _websocket(self, socket: WebSocket) -> None:
-        listener = self.listen(socket.query_params.get("last"), connection_of(socket.scope).abort)
+        listener = self.listen(socket.query_params.get("last"), socket.scope)
         if isinstance(listener, types.Problem):
             await socket.send_denial_response(self._problem(listener))
             return
@@ -218,7 +228,7 @@ class _Stream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         last = Request(scope).query_params.get("last")
-        listener = self._app.listen(last, connection_of(scope).abort)
+        listener = self._app.listen(last, scope)
         if isinstance(listener, types.Problem):
             await self._app.problem(listener)(scope, receive, send)
             return

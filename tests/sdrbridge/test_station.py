@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hw.clock import ManualClock
 from sdrbridge import config
+from sdrbridge.control.identity import of_this_process
 from sdrbridge.listeners import Folders
 from sdrbridge.remoteport import RemoteTuner
 from sdrbridge.shed import DOWN, UP
@@ -112,7 +113,7 @@ def test_workers_are_waited_for(tmp_path: Path) -> None:
 
     async def live() -> None:
         await station.start()
-        reloading = asyncio.create_task(station.reload(config.load(tmp_path / "less.toml")))
+        reloading = asyncio.create_task(station.reload(config.load(tmp_path / "less.toml"), of_this_process()))
         while not reloading.done():
             await asyncio.to_thread(station.tick)
         assert [process.returncode for process in started] == [None, -9, None]

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sdrbridge.control.identity import of_this_process
 from sdrbridge.verify import verify
 from tests.support.running import Running
 from tests.support.site import RATE, carrier, to_cu8
@@ -165,7 +166,8 @@ def test_reload_changes_what_changed_and_disturbs_nothing_else(start: Start, tmp
     assert [port["name"] for port in status["ports"]] == ["A", "out", "third"]
     assert it.children("sdrbridge.worker") == [worker]
     events = it.events()
-    assert [e["did"] for e in events if e["event"] == "config.reloaded"]
+    (reloaded,) = [e for e in events if e["event"] == "config.reloaded"]
+    assert reloaded["did"] and (reloaded["who"], reloaded["via"]) == ("signal", "signal")
     # The over went on, and the transmitter that had it stayed keyed.
     assert not [e for e in events if e["event"] == "over.close"]
     assert [e["port"] for e in events if e["event"] == "port.keyed"] == ["out", "third"]
@@ -180,6 +182,18 @@ def test_a_site_file_with_errors_is_refused_and_the_old_one_stays(start: Start, 
     refused = [e for e in it.events() if e["event"] == "config.refused"]
     assert refused and "48 apples" in str(refused[0]["problems"])
     assert "48 apples" in it.log()
+
+
+def test_who_had_the_site_file_read_again_is_written_down(start: Start, tmp_path: Path) -> None:
+    it = start()
+    it.ask("/v1/reload", {})
+    (tmp_path / "site.toml").write_text(SITE.replace("48k", "48 apples"))
+    with pytest.raises(AssertionError, match="48 apples"):
+        it.ask("/v1/reload", {})
+    it.until(lambda s: len([e for e in it.events() if e["event"].startswith("config.")]) == 2)
+    me = of_this_process()
+    for event in [e for e in it.events() if e["event"].startswith("config.")]:
+        assert (event["who"], event["uid"], event["pid"], event["via"]) == (me.user, me.uid, os.getpid(), "socket")
 
 
 def test_one_daemon_for_a_state_folder(start: Start) -> None:

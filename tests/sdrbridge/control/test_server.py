@@ -21,6 +21,7 @@ from sdrbridge.control.identity import of_this_process
 from sdrbridge.control.openapi import FILE, text
 from sdrbridge.control.server import Acceptor, ControlServer
 from sdrbridge.control.stream import MOST_LISTENERS
+from sdrbridge.control.verbs import VERBS, Verb
 from sdrbridge.errors import ConfigError, ControlError
 from tests.support.control import BOUND_S, Incident, serving
 
@@ -82,6 +83,58 @@ def test_a_change_is_made_by_whom_the_kernel_says(incident: Incident, server: Co
     me = of_this_process()
     assert (event["who"], event["uid"], event["pid"]) == (me.user, os.getuid(), os.getpid())
     assert event["note"] == "IC request 14:20"
+
+
+CHANGES: dict[str, dict[str, object]] = {
+    "patch make": {"name": "tactical", "ports": ["UTAC41", "truck"]},
+    "patch break": {"name": "command", "confirm": True},
+    "patch add": {"patch": "command", "port": "truck"},
+    "patch drop": {"patch": "command", "port": "dispatch"},
+    "patch mute": {"patch": "command", "port": "dispatch"},
+    "patch gain": {"patch": "command", "talker": "VTAC11", "listener": "dispatch", "gain_db": -3},
+    "port key": {"port": "truck", "seconds": 1, "confirm": True},
+    "port unkey": {"port": "truck"},
+    "port mute": {"port": "truck"},
+    "port level": {"port": "truck", "rx_gain_db": 3},
+    "port align": {"port": "truck", "confirm": True},
+    "port restore": {"port": "truck"},
+}
+"""A request for each verb that changes something by an operation."""
+
+
+@pytest.mark.parametrize("verb", [v for v in VERBS if v.method == "POST" and v.operation], ids=lambda verb: verb.words)
+def test_whatever_is_asked_for_it_is_written_down_by_whom(incident: Incident, path: Path, verb: Verb) -> None:
+    with serving(incident, path):
+        status, _ = ask(path, verb.method, verb.path, {**CHANGES[verb.words], "note": "IC request 14:20"})
+    # There is no loop to be restored from, and that is written down as well.
+    assert status == (409 if verb.words == "port restore" else 200)
+    event = next(e for e in incident.events if e.get("note") == "IC request 14:20")
+    me = of_this_process()
+    assert (event["who"], event["uid"], event["pid"], event["via"]) == (me.user, me.uid, os.getpid(), "socket")
+    assert event["event"] == ("control.refused" if verb.words == "port restore" else event["event"])
+
+
+@pytest.mark.parametrize(
+    "url", ["/v1/status", "/v1/why?question=silent&name=VTAC11", "/v1/port/ls?name=nobody", "/v1/events"]
+)
+def test_who_only_looks_is_written_down_once_an_hour(incident: Incident, server: ControlServer, url: str) -> None:
+    for _ in range(3):
+        ask(server.path, "GET", url)
+    (event,) = incident.told("control.asked")
+    assert (event["who"], event["via"]) == (of_this_process().user, "socket")
+    assert "/v1/" + str(event["verb"]).replace(" ", "/") == url.partition("?")[0]
+    incident.engine.now += 3600 * 8000
+    ask(server.path, "GET", url)
+    assert len(incident.told("control.asked")) == 2
+
+
+def test_who_listens_to_events_is_written_down_and_not_told_of_himself(
+    incident: Incident, server: ControlServer
+) -> None:
+    with unix_connect(str(server.path), "ws://localhost/v1/events/ws", close_timeout=BOUND_S) as stream:
+        ask(server.path, "POST", "/v1/patch/add", {"patch": "command", "port": "truck"})
+        assert json.loads(stream.recv(BOUND_S))["event"] == "patch.added"
+    assert [e["verb"] for e in incident.told("control.asked")] == ["events"]
 
 
 def test_a_change_that_is_waited_for_has_been_played(incident: Incident, server: ControlServer) -> None:
