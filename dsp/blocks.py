@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dsp.errors import RateError, ShapeError
+
 AUDIO_RATE = 8000
 """Samples per second of all speech inside the bridge."""
 
@@ -83,3 +85,27 @@ class AudioBlock(_Block):
     samples: NDArray[np.float32]
     rate: int
     index: int
+
+
+def baseband_rows(block: BasebandBlock, rows: int, rate: int, stage: str) -> NDArray[np.complex64]:
+    """The samples of a block, (rows, n) complex64.
+
+    rows, rate, stage: what the stage takes and what it is called in the message. Raises `ShapeError` for another shape
+    or dtype, `RateError` for another rate.
+    """
+    _check(block, np.dtype(np.complex64), rows, rate, stage)
+    return block.samples
+
+
+def real_rows(block: RowBlock, rows: int, rate: int, stage: str) -> NDArray[np.float32]:
+    """As `baseband_rows`: (rows, n) float32."""
+    _check(block, np.dtype(np.float32), rows, rate, stage)
+    return block.samples
+
+
+def _check(block: BasebandBlock | RowBlock, dtype: np.dtype[np.generic], rows: int, rate: int, stage: str) -> None:
+    x = block.samples
+    if x.dtype != dtype or x.ndim != 2 or x.shape[0] != rows:
+        raise ShapeError(f"samples are {x.dtype} {x.shape}; this {stage} takes {dtype} ({rows}, n)")
+    if block.rate != rate:
+        raise RateError(f"samples at {block.rate} S/s; this {stage} takes {rate} S/s")

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp import _level
-from dsp.blocks import AUDIO_RATE, RowBlock
-from dsp.errors import RangeError, RateError, ShapeError
+from dsp.blocks import AUDIO_RATE, RowBlock, real_rows
+from dsp.errors import RangeError, ShapeError
 
 FRAME = AUDIO_RATE // 100
 """Samples per decision: 10 ms."""
@@ -147,12 +147,8 @@ class SpeechLeveler:
         index what was held back is dropped, the gains stay. Raises `ShapeError` for another shape or dtype,
         `RateError` for another rate.
         """
-        x = block.samples
         rows = len(self._all)
-        if x.dtype != np.float32 or x.ndim != 2 or x.shape[0] != rows:
-            raise ShapeError(f"speech is {x.dtype} {x.shape}; this bank takes float32 ({rows}, n)")
-        if block.rate != AUDIO_RATE:
-            raise RateError(f"speech at {block.rate} S/s; the leveler works at {AUDIO_RATE} S/s")
+        x = real_rows(block, rows, AUDIO_RATE, "leveler")
         if adapt is not None and (adapt.dtype != np.bool_ or adapt.shape != (rows,)):
             raise ShapeError(f"adapt is {adapt.dtype} {adapt.shape}; this bank takes bool ({rows},)")
         if self._index is not None and block.index != self._index:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dsp.blocks import RowBlock
-from dsp.errors import RangeError, RateError, ShapeError
+from dsp.blocks import RowBlock, real_rows
+from dsp.errors import RangeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +89,7 @@ class LookBack:
 
         Raises `ShapeError` for another number of rows, `RateError` for another rate.
         """
-        x = block.samples
-        if x.ndim != 2 or x.shape[0] != self.rows or x.dtype != np.float32:
-            raise ShapeError(f"samples are {x.dtype} {x.shape}; this ring keeps float32 ({self.rows}, n)")
-        if block.rate != self.rate:
-            raise RateError(f"block rate = {block.rate}; this ring keeps {self.rate} samples per second")
+        x = real_rows(block, self.rows, self.rate, "look-back ring")
         n = x.shape[1]
         if n == 0:
             return

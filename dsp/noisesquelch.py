@@ -20,9 +20,8 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from dsp.blocks import RowBlock
+from dsp.blocks import RowBlock, real_rows
 from dsp.design import lowpass
-from dsp.errors import RateError, ShapeError
 from dsp.events import EventKind, RowEvent
 
 RATE = 24_000
@@ -80,11 +79,7 @@ class NoiseSquelch:
 
     def process(self, block: RowBlock) -> list[RowEvent]:
         """(1, n) float32 in, OPEN and CLOSE out. Raises `ShapeError`, `RateError`."""
-        x = block.samples
-        if x.dtype != np.float32 or x.ndim != 2 or x.shape[0] != 1:
-            raise ShapeError(f"discriminator audio is {x.dtype} {x.shape}; this squelch takes float32 (1, n)")
-        if block.rate != RATE:
-            raise RateError(f"discriminator audio at {block.rate} S/s; this squelch takes {RATE} S/s")
+        x = real_rows(block, 1, RATE, "squelch of discriminator audio")
         events: list[RowEvent] = []
         end = None if self._index is None else self._index + len(self._held)
         if end is None or block.index != end:

@@ -37,7 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp._squelch import MOST_RATE, SquelchBank
-from dsp.blocks import BasebandBlock
+from dsp.blocks import BasebandBlock, baseband_rows
 from dsp.errors import RangeError, RateError, ShapeError
 from dsp.events import EventKind, RowEvent
 
@@ -214,11 +214,7 @@ class CarrierSquelch:
 
         Raises `ShapeError` or `RateError` for a block of another kind.
         """
-        x = block.samples
-        if x.ndim != 2 or x.shape[0] != self.rows or x.dtype != np.complex64:
-            raise ShapeError(f"samples are {x.dtype} {x.shape}; this squelch takes complex64 ({self.rows}, n)")
-        if block.rate != self.rate:
-            raise RateError(f"block rate = {block.rate}; this squelch was built for {self.rate}")
+        x = baseband_rows(block, self.rows, self.rate, "squelch")
         n = x.shape[1]
         if n == 0:
             return []

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 import dsp.design
 from dsp import _voice
-from dsp.blocks import AUDIO_RATE, RowBlock
-from dsp.errors import RangeError, RateError, ShapeError
+from dsp.blocks import AUDIO_RATE, RowBlock, real_rows
+from dsp.errors import RangeError, RateError
 
 Emphasis = Literal["none", "nfm", "wfm75", "wfm50"]
 
@@ -149,12 +149,9 @@ class VoiceFilter:
         After a jump of the index the filters start afresh. Raises `ShapeError` for another shape or dtype, `RateError`
         for another rate.
         """
-        x = block.samples
-        rows, n = len(self._gain), x.shape[-1]
-        if x.dtype != np.float32 or x.ndim != 2 or x.shape[0] != rows:
-            raise ShapeError(f"input is {x.dtype} {x.shape}; this bank takes float32 ({rows}, n)")
-        if block.rate != self.rate:
-            raise RateError(f"input at {block.rate} S/s; this bank was made for {self.rate} S/s")
+        rows = len(self._gain)
+        x = real_rows(block, rows, self.rate, "voice filter")
+        n = x.shape[1]
         if self._index is not None and block.index != self._index:
             self.reset()
         self._index = block.end

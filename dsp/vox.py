@@ -25,8 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dsp.blocks import AUDIO_RATE, RowBlock
-from dsp.errors import RangeError, RateError, ShapeError
+from dsp.blocks import AUDIO_RATE, RowBlock, real_rows
+from dsp.errors import RangeError
 from dsp.events import EventKind, RowEvent
 
 FRAME = AUDIO_RATE // 100
@@ -133,11 +133,7 @@ class Vox:
 
     def process(self, block: RowBlock) -> list[RowEvent]:
         """(1, n) float32 in, OPEN and CLOSE out. Raises `ShapeError`, `RateError`."""
-        x = block.samples
-        if x.dtype != np.float32 or x.ndim != 2 or x.shape[0] != 1:
-            raise ShapeError(f"samples are {x.dtype} {x.shape}; the VOX takes float32 (1, n)")
-        if block.rate != AUDIO_RATE:
-            raise RateError(f"samples at {block.rate} S/s; the VOX takes {AUDIO_RATE} S/s")
+        x = real_rows(block, 1, AUDIO_RATE, "VOX")
         events: list[RowEvent] = []
         row = x[0]
         if block.index != self._next:

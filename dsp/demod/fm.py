@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import dsp.design
-from dsp.blocks import BasebandBlock, RowBlock
 from dsp.demod import _fm
-from dsp.errors import RangeError, RateError, ShapeError
+from dsp.demod.base import Demodulator
+from dsp.errors import RangeError
 
 HALF_S = 20 / 24_000
 """Half the length of the narrow filter, which is its delay: 0.83 ms."""
@@ -53,8 +53,8 @@ def narrow_width_hz(deviation_hz: float) -> float:
     return 2_500.0 + 1.4 * deviation_hz
 
 
-class FmDemodulator:
-    """Bank of FM discriminators.
+class FmDemodulator(Demodulator):
+    """Bank of FM discriminators; `process` gives hertz, and 0 Hz for a zero.
 
     rows: number of channels. rate: samples per second of the baseband, 8000 … 1 000 000. deviation_hz: peak deviation
     of the system, one for all or one per row; only the threshold extension needs it. threshold_extension: as above.
@@ -65,15 +65,11 @@ class FmDemodulator:
     def __init__(
         self, rows: int, rate: int, deviation_hz: float | Sequence[float], threshold_extension: bool = True
     ) -> None:
-        if rows < 1:
-            raise RangeError(f"rows = {rows}; a bank has at least 1")
-        if not 8_000 <= rate <= 1_000_000:
-            raise RateError(f"rate = {rate} S/s; the FM demodulator works at 8000 … 1000000 S/s")
+        super().__init__(rows, rate)
         deviation = np.broadcast_to(np.asarray(deviation_hz, dtype=np.float64), (rows,))
         for row, value in enumerate(deviation):
             if not 0 < value < rate / 2:
                 raise RangeError(f"row {row}: deviation = {value:g} Hz is outside 0 … {rate / 2:g} Hz (half the rate)")
-        self.rate = rate
         half = round(HALF_S * rate) if threshold_extension else 0
         self._half = half
         self._taps = np.ones((rows, 1), np.float32)
@@ -93,19 +89,12 @@ class FmDemodulator:
         self._history = np.zeros((rows, 2, max(2 * half, 1)), np.float32)
         self._last = np.zeros((rows, 1, 2), np.float32)
         self._scratch = np.zeros((6, 0), np.float32)
-        self._index: int | None = None
         self.reset()
 
     @property
     def delay(self) -> int:
         """Samples by which `block.end` lags the end of the input."""
         return self._half
-
-    def reset(self) -> None:
-        """Back to the constructed state."""
-        self._index = None
-        for row in range(len(self._taps)):
-            self.reset_row(row)
 
     def reset_row(self, row: int) -> None:
         """Forget what one row has heard; the others go on."""
@@ -128,38 +117,20 @@ class FmDemodulator:
         """How far the narrow filter takes part, (rows,) 0 … 1."""
         return np.asarray(self._track[:, 4].copy())
 
-    def process(self, block: BasebandBlock) -> RowBlock:
-        """(rows, n) complex64 in, (rows, n) float32 of hertz out, `delay` samples earlier on the air.
-
-        NaN and infinite samples count as zero. A zero gives a deviation of 0 Hz. After a jump of the index the filters
-        start afresh. Raises `ShapeError` for another shape or dtype, `RateError` for another rate.
-        """
-        x = block.samples
-        rows = len(self._taps)
-        if x.dtype != np.complex64 or x.ndim != 2 or x.shape[0] != rows:
-            raise ShapeError(f"baseband is {x.dtype} {x.shape}; this bank takes complex64 ({rows}, n)")
-        if block.rate != self.rate:
-            raise RateError(f"baseband at {block.rate} S/s; this bank was made for {self.rate} S/s")
-        if self._index is not None and block.index != self._index:
-            self.reset()
-        n = x.shape[1]
-        self._index = block.index + n
-        out = np.empty((rows, n), np.float32)
-        if n:
-            width = n + 2 * self._half + 1 + _PADDING
-            if self._scratch.shape[1] < width:
-                self._scratch = np.zeros((6, width), np.float32)
-            _fm.discriminate(
-                np.ascontiguousarray(x).view(np.float32).reshape(rows, n, 2),
-                self._taps,
-                self._limits,
-                self._position,
-                self._track,
-                self._power,
-                self._history,
-                self._last,
-                self._scratch,
-                self.rate / math.tau,
-                out,
-            )
-        return RowBlock(out, self.rate, block.index - self._half)
+    def _demodulate(self, x: NDArray[np.float32], index: int, out: NDArray[np.float32]) -> None:
+        width = x.shape[1] + 2 * self._half + 1 + _PADDING
+        if self._scratch.shape[1] < width:
+            self._scratch = np.zeros((6, width), np.float32)
+        _fm.discriminate(
+            x,
+            self._taps,
+            self._limits,
+            self._position,
+            self._track,
+            self._power,
+            self._history,
+            self._last,
+            self._scratch,
+            self.rate / math.tau,
+            out,
+        )

@@ -18,10 +18,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dsp.blocks import BasebandBlock, RowBlock
 from dsp.demod import _ssb
-from dsp.errors import RangeError, RateError, ShapeError
+from dsp.demod.base import Demodulator
+from dsp.errors import RangeError
 
 Sideband = Literal["usb", "lsb"]
 
@@ -38,7 +39,7 @@ WEAKEST = TARGET * 1e-4
 """Magnitude below which the gain stays: 80 dB of amplification."""
 
 
-class SsbDemodulator:
+class SsbDemodulator(Demodulator):
     """Bank of single-sideband demodulators.
 
     rows: number of channels. rate: samples per second, a multiple of 100 from 8000 to 192 000. sideband: "usb" or
@@ -46,11 +47,7 @@ class SsbDemodulator:
     """
 
     def __init__(self, rows: int, rate: int, sideband: Sideband | Sequence[Sideband] = "usb") -> None:
-        if rows < 1:
-            raise RangeError(f"rows = {rows}; a bank has at least 1")
-        if not 8_000 <= rate <= 192_000 or rate % 100:
-            raise RateError(f"rate = {rate} S/s; SSB works at multiples of 100 from 8000 to 192000 S/s")
-        self.rate = rate
+        super().__init__(rows, rate, 192_000, 100)
         self._sign = np.ones(rows, np.float32)
         names: Sequence[str] = [sideband] * rows if isinstance(sideband, str) else sideband
         if len(names) != rows:
@@ -63,7 +60,6 @@ class SsbDemodulator:
         self._state = np.zeros((rows, 1))
         self._ring = np.zeros((rows, 1, round(LOOK_AHEAD_S * rate)), np.float32)
         self._position = np.zeros((rows, 2), np.int64)
-        self._index: int | None = None
         self.reset()
 
     @staticmethod
@@ -77,12 +73,6 @@ class SsbDemodulator:
         """Samples by which `block.end` lags the end of the input."""
         return self._ring.shape[2]
 
-    def reset(self) -> None:
-        """Back to the constructed state."""
-        self._index = None
-        for row in range(len(self._ring)):
-            self.reset_row(row)
-
     def reset_row(self, row: int) -> None:
         """Forget what one row has heard; the others go on."""
         self._state[row] = 0
@@ -94,37 +84,19 @@ class SsbDemodulator:
         self._sign[row] = self._sign_of(sideband)
         self.reset_row(row)
 
-    def process(self, block: BasebandBlock) -> RowBlock:
-        """(rows, n) complex64 in, (rows, n) float32 audio out, `delay` samples earlier on the air.
-
-        NaN and infinite samples count as zero. After a jump of the index everything starts afresh. Raises `ShapeError`
-        for another shape or dtype, `RateError` for another rate.
-        """
-        x = block.samples
-        rows = len(self._ring)
-        if x.dtype != np.complex64 or x.ndim != 2 or x.shape[0] != rows:
-            raise ShapeError(f"baseband is {x.dtype} {x.shape}; this bank takes complex64 ({rows}, n)")
-        if block.rate != self.rate:
-            raise RateError(f"baseband at {block.rate} S/s; this bank was made for {self.rate} S/s")
-        if self._index is not None and block.index != self._index:
-            self.reset()
-        n = x.shape[1]
-        self._index = block.index + n
-        out = np.empty((rows, n), np.float32)
-        if n:
-            _ssb.receive(
-                np.ascontiguousarray(x).view(np.float32).reshape(rows, n, 2),
-                self._carrier,
-                block.index % self._carrier.shape[1],
-                self._sign,
-                self._state,
-                self._ring,
-                self._position,
-                round(HANG_S * self.rate),
-                -math.expm1(-1 / (ATTACK_S * self.rate)),
-                -math.expm1(-1 / (DECAY_S * self.rate)),
-                TARGET,
-                WEAKEST,
-                out,
-            )
-        return RowBlock(out, self.rate, block.index - self.delay)
+    def _demodulate(self, x: NDArray[np.float32], index: int, out: NDArray[np.float32]) -> None:
+        _ssb.receive(
+            x,
+            self._carrier,
+            index % self._carrier.shape[1],
+            self._sign,
+            self._state,
+            self._ring,
+            self._position,
+            round(HANG_S * self.rate),
+            -math.expm1(-1 / (ATTACK_S * self.rate)),
+            -math.expm1(-1 / (DECAY_S * self.rate)),
+            TARGET,
+            WEAKEST,
+            out,
+        )

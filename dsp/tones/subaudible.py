@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dsp.blocks import RowBlock
+from dsp.blocks import RowBlock, real_rows
 from dsp.design import lowpass
-from dsp.errors import RangeError, RateError, ShapeError
+from dsp.errors import RangeError, RateError
 from dsp.tones import _subaudible
 
 FRAME = 8
@@ -89,11 +89,7 @@ class SubaudibleFilter:
 
         Raises `ShapeError` or `RateError` for a block of another kind.
         """
-        x = block.samples
-        if x.ndim != 2 or x.shape[0] != self.rows or x.dtype != np.float32:
-            raise ShapeError(f"samples are {x.dtype} {x.shape}; this detector takes float32 ({self.rows}, n)")
-        if block.rate != self.rate:
-            raise RateError(f"block rate = {block.rate}; this detector was built for {self.rate}")
+        x = real_rows(block, self.rows, self.rate, "detector")
         n, span = x.shape[1], self._span
         if n == 0:
             return LowRows(np.empty((self.rows, 0), np.float32), self.rate, block.index, block.index, block.index)
