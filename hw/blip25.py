@@ -1,6 +1,6 @@
 """The blip25-vocoder package as vocoder, where somebody has installed it and chosen it: `vocoder = "blip25"`.
 
-It is never installed by default; `NOTICE` says why and is logged when it is chosen. Its objects belong to the thread
+It is never installed by default; `NOTICE` says why and is logged once where it is chosen. Its objects belong to the thread
 that made them (use from another ends in a panic that `except Exception` does not catch), so each has a thread of its
 own, and any thread may ask it. Only the full rate is used. There is no wheel for aarch64.
 """
@@ -8,6 +8,7 @@ own, and any thread may ask it. Only the full rate is used. There is no wheel fo
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -35,6 +36,12 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
+@cache
+def show_notice() -> None:
+    """Log `NOTICE`, once a process, however many streams it speaks for."""
+    _log.warning(NOTICE)
+
+
 class Blip25Vocoder:
     """A `dsp.vocoder.base.Vocoder`. Raises `DeviceNotFound` where the package is not there."""
 
@@ -52,7 +59,7 @@ class Blip25Vocoder:
                 'vocoder "blip25": the Python package blip25-vocoder is not installed; the own codec needs nothing: '
                 'vocoder = "imbe"'
             ) from problem
-        _log.warning(NOTICE)
+        show_notice()
         self.reset()
 
     def reset(self) -> None:

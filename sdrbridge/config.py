@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 from dsp.tones.tables import CTCSS_HZ
 from hw.errors import DeviceError
-from sdrbridge import handling, modes, signalling
+from sdrbridge import handling, modes, signalling, vocoders
 from sdrbridge.errors import ConfigError
 from sdrbridge.graph import find_loop
 from sdrbridge.handling import AS_IT_IS, GAIN_RANGE_DB, PAUSES, Handling
@@ -36,16 +36,15 @@ from sdrbridge.keeping import (
     read_recorder,
 )
 from sdrbridge.ports.kinds import KINDS, LATER_KINDS, NoSettings
+from sdrbridge.ports.modulation import ModulatorSettings
 from sdrbridge.table import Table, did_you_mean
 from sdrbridge.units import format_frequency
+from sdrbridge.vocoders import OWN_VOCODER
 
 SOURCE_KINDS = ("file", "discriminator", "rtlsdr", "rtltcp", "soapy")
 
 FULL_SCALE_HZ = 5_000
 """Deviation that discriminator audio shows as digital full scale, where the site file does not say it."""
-
-OWN_VOCODER = "imbe"
-"""Who speaks for digital channels where the site file does not say it: the project's own codec."""
 
 LONGEST_NAME = 64
 """Characters of a name; names become file names, with a number and a suffix."""
@@ -320,12 +319,12 @@ class _Reader:
                 bridge.problem("extra_ctcss_hz", tone, f"must lie between {low:g} and {high:g} Hz")
         self.usual = Handling(loop_guard=bridge.flag("loop_guard") is not False)
         vocoder = bridge.text("vocoder") or OWN_VOCODER
-        if vocoder != OWN_VOCODER and (wrong := _vocoder_problem(vocoder)):
+        if wrong := vocoders.problem(vocoder):
             bridge.problem("vocoder", vocoder, wrong)
         bridge.finish()
         tuners = [self._tuner(t) for t in self._tables(top, "tuner")]
         channels = [self._channel(t, tuners, extra) for t in self._tables(top, "channel")]
-        ports = [self._port(t) for t in self._tables(top, "port")]
+        ports = [self._port(t, vocoder) for t in self._tables(top, "port")]
         everywhere = [c.name for c in channels if c] + [p.name for p in ports if p]
         patches = [self._patch(t, everywhere) for t in self._tables(top, "patch")]
         recorder, journal = (
@@ -501,7 +500,7 @@ class _Reader:
         s.finish()
         return SquelchConfig(nac=found, talkgroups=talkgroups, source_ids=sources)
 
-    def _port(self, t: Table) -> PortConfig | None:
+    def _port(self, t: Table, vocoder: str) -> PortConfig | None:
         name, kind = _name(t), t.text("kind", required=True)
         if kind in LATER_KINDS:
             t.problem("kind", kind, f"is not in this version; it has {', '.join(KINDS)}")
@@ -520,6 +519,8 @@ class _Reader:
             close = did_you_mean(str(treated.break_in), [*channels, PAUSES])
             t.problem("break_in", treated.break_in, f'must be "{PAUSES}" or the name of a channel', close)
         settings = KINDS[kind].read(t, self.path.parent) if kind else NoSettings()
+        if isinstance(settings, ModulatorSettings):
+            settings = settings.speaking(vocoder)
         for key in sorted(t.values.keys() - t.seen):
             owners = " and ".join(f'"{other}"' for other, entry in KINDS.items() if key in entry.keys)
             if owners and kind is not None:
@@ -620,13 +621,17 @@ class _Reader:
 
     def _check_claims(self, site: Site) -> None:
         owners: dict[str, str] = {}
+        for channel in site.channels:
+            if channel.preset.kind == "p25":
+                for claim in vocoders.claims(site.vocoder):
+                    owners.setdefault(claim, f'channel "{channel.name}"')
         for port in site.ports:
+            name = f'port "{port.name}"'
             for claim in KINDS[port.kind].claims(port.settings):
-                owner = owners.setdefault(claim, port.name)
-                if owner != port.name:
+                owner = owners.setdefault(claim, name)
+                if owner != name:
                     self.problems.append(
-                        f'{self.path}: [[port]] "{port.name}": needs {claim}, which port "{owner}" has; '
-                        "each needs its own"
+                        f'{self.path}: [[port]] "{port.name}": needs {claim}, which {owner} has; each needs its own'
                     )
 
     def _check_patches(self, site: Site) -> None:
@@ -700,13 +705,6 @@ def _name(t: Table) -> str | None:
         t.problem("name", name, wrong)
         return None
     return name
-
-
-def _vocoder_problem(spec: str) -> str | None:
-    # NumPy comes with it, which takes longer than all the rest of reading a site file.
-    from dsp.vocoder import registry
-
-    return registry.problem(spec)
 
 
 def _nac(value: object) -> int | None:

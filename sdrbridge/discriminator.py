@@ -16,10 +16,10 @@ from dsp.p25.receiver import DiscriminatorReceiver as P25Discriminator
 from dsp.resample import Resampler
 from dsp.voice import VoiceFilter
 from sdrbridge.bank import AnyBank, Bank, Found, Stage, tone_detectors
-from sdrbridge.config import OWN_VOCODER
 from sdrbridge.errors import ConfigError
 from sdrbridge.modes import Preset
 from sdrbridge.p25bank import DISCRIMINATOR, P25Bank
+from sdrbridge.vocoders import OWN_VOCODER
 
 BASEBAND_RATE = 24_000
 LEAST_RATE = 20_000

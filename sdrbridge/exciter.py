@@ -7,7 +7,6 @@ Sample n of the output is bridge time n · 8000 / rate; unkeyed it is zero, to t
 terminator or its tail, is on the air behind the last frame.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,12 +14,12 @@ import numpy as np
 from dsp.blocks import AUDIO_RATE, AudioBlock, IqBlock
 from dsp.mod import Ctcss, Dcs, FmModulator, phase
 from dsp.p25.transmitter import Call, VoiceTransmitter
-from dsp.vocoder import Vocoder
-from dsp.vocoder.imbe import ImbeVocoder
 from sdrbridge.bank import Stage
+from sdrbridge.p25coder import Coder
 from sdrbridge.port import Audio
 from sdrbridge.ports.modulation import ModulatorSettings, NfmSettings, P25Settings
 from sdrbridge.transmission import Transmission
+from sdrbridge.vocoders import OWN_VOCODER
 
 LONGEST_GAP = AUDIO_RATE // 2
 """Samples of frames left out that become silence on the air; more end the over."""
@@ -57,15 +56,46 @@ class Caller:
 
 
 class Exciter:
-    """One transmitter. settings: of its port. vocoder: makes the one it speaks with."""
+    """One transmitter. name, settings: of its port. Its vocoder is opened by `prepare`; until then it is silent."""
 
-    def __init__(self, settings: ModulatorSettings, vocoder: Callable[[], Vocoder] = ImbeVocoder) -> None:
+    def __init__(self, name: str, settings: ModulatorSettings) -> None:
         self.settings = settings
-        self._line = _line(settings, vocoder)
+        self._coder: Coder | None = None
+        if isinstance(settings.signal, P25Settings):
+            self._coder = Coder(name, settings.signal.vocoder or OWN_VOCODER)
+        self._line = _line(settings, self._coder)
         self._gain = np.float32(10 ** (settings.level_dbfs / 20))
         self._turn = phase.step(settings.freq_hz - settings.center_hz, settings.rate)
         self._next: int | None = None
         self._keyed = False
+
+    @property
+    def silent(self) -> str | None:
+        """Why nothing that is said is on the air, None where all is well."""
+        return None if self._coder is None else self._coder.silent
+
+    @property
+    def on_air(self) -> bool:
+        """An over is keyed, or its end is on the air still."""
+        return self._keyed or (isinstance(self._line, VoiceTransmitter) and self._line.on_air)
+
+    def prepare(self) -> None:
+        """Open the vocoder where there is none. May take a second where a device does not answer."""
+        if self._coder is not None:
+            self._coder.open()
+
+    def close(self) -> None:
+        """Let go of the vocoder's device."""
+        if self._coder is not None:
+            self._coder.close()
+
+    def about(self, call: Call | None) -> str:
+        """Who is shown to talk, in words, and why he is not heard."""
+        if call is None:
+            return ""
+        emergency = ", emergency" if call.emergency else ""
+        why = f" ({self.silent})" if self.silent else ""
+        return f"talkgroup {call.talkgroup}, unit {call.source}{emergency}{why}"
 
     def write(self, frame: Audio, index: int, keyed: bool, call: Call | None = None) -> list[IqBlock]:
         """The IQ that a frame (n,) at bridge time `index` completes, in order. call: who talks, of P25."""
@@ -106,18 +136,12 @@ class Exciter:
         return IqBlock(samples, block.rate, block.index)
 
 
-def describe(call: Call | None) -> str:
-    """Who is shown to talk, in words."""
-    if call is None:
-        return ""
-    return f"talkgroup {call.talkgroup}, unit {call.source}" + (", emergency" if call.emergency else "")
-
-
-def _line(settings: ModulatorSettings, vocoder: Callable[[], Vocoder]) -> VoiceTransmitter | FmModulator:
+def _line(settings: ModulatorSettings, coder: Coder | None) -> VoiceTransmitter | FmModulator:
     match settings.signal:
         case P25Settings() as p25:
+            assert coder is not None
             call = Call(p25.talkgroups.own, p25.source_ids.own)
-            return VoiceTransmitter(settings.rate, p25.nac, call, vocoder())
+            return VoiceTransmitter(settings.rate, p25.nac, call, coder)
         case NfmSettings() as fm:
             tone: Ctcss | Dcs | None = None
             if fm.ctcss_hz is not None:

@@ -22,9 +22,9 @@ from dsp.blocks import AUDIO_RATE, BasebandBlock, IqBlock
 from dsp.channelizer import Channelizer
 from dsp.p25.receiver import P25Receiver
 from sdrbridge.bank import AnyBank, Found, Stage, make_bank
-from sdrbridge.config import OWN_VOCODER
 from sdrbridge.modes import Preset
 from sdrbridge.p25bank import BASEBAND, P25Bank
+from sdrbridge.vocoders import OWN_VOCODER
 
 BLOCK_RATE = 100
 """Blocks of the channelizer a second."""

@@ -17,9 +17,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from sdrbridge.config import OWN_VOCODER, ChannelConfig, TunerConfig
+from sdrbridge.config import ChannelConfig, TunerConfig
 from sdrbridge.errors import SdrBridgeError
 from sdrbridge.transmission import Facts
+from sdrbridge.vocoders import OWN_VOCODER
 
 MOST_BYTES = 1 << 20
 """Longest packet. A second of speech of 30 channels, what all look-backs at once can hold."""

@@ -40,7 +40,7 @@ from dsp.p25.units import (
     VoiceUnit1,
     VoiceUnit2,
 )
-from dsp.vocoder import FRAME_SAMPLES, Vocoder
+from dsp.vocoder import FRAME_SAMPLES, Encoder
 
 Dibits = NDArray[np.uint8]
 
@@ -97,7 +97,7 @@ class VoiceTransmitter:
     delay = 0
     """Speech samples by which the output lags: none, what is spoken is lagging already."""
 
-    def __init__(self, rate: int, nac: int, call: Call, vocoder: Vocoder) -> None:
+    def __init__(self, rate: int, nac: int, call: Call, vocoder: Encoder) -> None:
         if not 0 <= nac < 4096:
             raise RangeError(f"NAC = {nac:#x} does not fit 12 bits: 0 … 0xfff")
         if not 0 <= vocoder.encoder_delay <= SLOWEST_VOCODER:

@@ -26,6 +26,16 @@ class FrameStatus:
     erased: bool = False
 
 
+class Encoder(Protocol):
+    """What a transmitter needs of a `Vocoder`."""
+
+    @property
+    def encoder_delay(self) -> int: ...
+    def encode(self, samples: NDArray[np.float32]) -> NDArray[np.uint8]: ...
+    def protect(self, speech: ArrayLike) -> NDArray[np.uint8]: ...
+    def reset(self) -> None: ...
+
+
 class Vocoder(Protocol):
     """Speech frames ↔ samples of one stream, both directions independent of each other.
 

@@ -11,7 +11,7 @@ from dsp.blocks import AUDIO_RATE, IqBlock
 from hw.errors import SinkError
 from hw.sigmfwriter import SigmfWriter
 from sdrbridge.errors import PortError
-from sdrbridge.exciter import Caller, Exciter, describe
+from sdrbridge.exciter import Caller, Exciter
 from sdrbridge.port import Audio, Keyed
 from sdrbridge.ports.modulation import FileSink, ModulatorSettings, P25Settings
 from sdrbridge.transmission import Transmission
@@ -84,7 +84,8 @@ class IqFilePort:
     def __init__(self, name: str, path: Path, settings: ModulatorSettings) -> None:
         self.name = name
         self.keyed = Keyed()
-        self._exciter = Exciter(settings)
+        self._exciter = Exciter(name, settings)
+        self._exciter.prepare()
         self._caller = Caller(settings.signal) if isinstance(settings.signal, P25Settings) else None
         self._rate = settings.rate
         try:
@@ -105,7 +106,7 @@ class IqFilePort:
         call = self._caller.call(keyed) if self._caller is not None else None
         try:
             for block in self._exciter.write(frame, index, keyed, call):
-                self._file.write(block, describe(call))
+                self._file.write(block, self._exciter.about(call))
         except SinkError as problem:
             self._fail(problem)
         self.keyed.note(index, len(frame), keyed)
@@ -124,6 +125,8 @@ class IqFilePort:
             file.close()
         except SinkError as problem:
             self._fail(problem)
+        finally:
+            self._exciter.close()
 
     def _fail(self, problem: SinkError) -> None:
         self._file = None

@@ -144,6 +144,7 @@ KINDS: dict[str, PortKind] = {
         modulation.KEYS,
         modulation.read,
         "sdrbridge.ports.modulator",
+        modulation.claims,
     ),
 }
 """By the word in the site file."""

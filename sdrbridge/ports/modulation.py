@@ -1,22 +1,22 @@
 """The keys of a port of kind `modulator`: where its carrier is, what it carries, and who is shown to talk.
 
     mode · freq · center · rate · sink · format · level_dbfs · gain · ppm · buffer_ms · keyer
-    p25:  nac · talkgroup · source_id · ids · talkgroups · emergency
+    p25:  nac · talkgroup · source_id · ids · talkgroups · emergency · vocoder
     nfm:  bandwidth · ctcss_hz · dcs
 
 Only the standard library is imported here: site files are read by the command line.
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dsp.tones.tables import CTCSS_HZ
 from hw.errors import DeviceError
 from hw.keyer import parse_keyer
 from hw.spec import parse_source
-from sdrbridge import idtable, modes, signalling
+from sdrbridge import idtable, modes, signalling, vocoders
 from sdrbridge.idtable import IdTable
 from sdrbridge.table import Table, did_you_mean
 from sdrbridge.units import format_frequency
@@ -29,10 +29,11 @@ FORMATS = ("ci16_le", "cf32_le", "ci8", "cu8")
 
 KEYS = (
     *("mode", "freq", "center", "rate", "sink", "format", "level_dbfs", "gain", "ppm", "buffer_ms", "keyer"),
-    *("nac", "talkgroup", "source_id", "ids", "talkgroups", "emergency", "bandwidth", "ctcss_hz", "dcs"),
+    *("nac", "talkgroup", "source_id", "ids", "talkgroups", "emergency", "vocoder"),
+    *("bandwidth", "ctcss_hz", "dcs"),
 )
 
-_P25_ONLY = ("nac", "talkgroup", "source_id", "ids", "talkgroups", "emergency")
+_P25_ONLY = ("nac", "talkgroup", "source_id", "ids", "talkgroups", "emergency", "vocoder")
 _NFM_ONLY = ("bandwidth", "ctcss_hz", "dcs")
 _RADIO_ONLY = ("gain", "ppm", "buffer_ms", "keyer")
 
@@ -45,12 +46,17 @@ FM_STEP = 24_000
 
 @dataclass(frozen=True, slots=True)
 class P25Settings:
-    """A P25 transmitter. nac: 12 bits. source_ids, talkgroups: what is shown of whom. emergency: whether it is."""
+    """A P25 transmitter.
+
+    nac: 12 bits. source_ids, talkgroups: what is shown of whom. emergency: whether it is. vocoder: who codes its
+    speech, NAME or NAME:PLACE; None for that of [bridge].
+    """
 
     nac: int
     talkgroups: IdTable
     source_ids: IdTable
     emergency: bool = True
+    vocoder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,12 @@ class ModulatorSettings:
     signal: P25Settings | NfmSettings
     sink: FileSink | RadioSink
 
+    def speaking(self, vocoder: str) -> "ModulatorSettings":
+        """The same with a vocoder where none is given."""
+        if not isinstance(self.signal, P25Settings) or self.signal.vocoder is not None:
+            return self
+        return replace(self, signal=replace(self.signal, vocoder=vocoder))
+
 
 def read(t: Table, folder: Path) -> ModulatorSettings | None:
     """The keys; None where they are not right. folder: where relative paths count from."""
@@ -121,6 +133,12 @@ def read(t: Table, folder: Path) -> ModulatorSettings | None:
     return ModulatorSettings(
         freq, freq if center is None else center, rate, -3.0 if level is None else level, signal, sink
     )
+
+
+def claims(settings: object) -> Sequence[str]:
+    """A vocoder that serves one stream only."""
+    signal = settings.signal if isinstance(settings, ModulatorSettings) else None
+    return vocoders.claims(signal.vocoder or "") if isinstance(signal, P25Settings) else ()
 
 
 def read_nac(t: Table, key: str = "nac") -> int | None:
@@ -237,9 +255,12 @@ def _p25(t: Table) -> P25Settings | None:
     talkgroups = idtable.read(t, "talkgroups", talkgroup or 0, MOST_TALKGROUP)
     sources = idtable.read(t, "ids", source or 0, MOST_SOURCE)
     emergency = t.flag("emergency")
+    vocoder = t.text("vocoder")
+    if vocoder is not None and (wrong := vocoders.problem(vocoder)):
+        t.problem("vocoder", vocoder, wrong)
     if nac is None:
         return None
-    return P25Settings(nac, talkgroups, sources, emergency is not False)
+    return P25Settings(nac, talkgroups, sources, emergency is not False, vocoder)
 
 
 def _nfm(t: Table) -> NfmSettings | None:

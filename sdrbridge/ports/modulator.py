@@ -21,7 +21,7 @@ from hw.errors import DeviceError
 from hw.soapytx import SoapyTransmitter
 from sdrbridge.bank import Stage
 from sdrbridge.config import PortConfig
-from sdrbridge.exciter import Caller, Exciter, describe
+from sdrbridge.exciter import Caller, Exciter
 from sdrbridge.port import Audio
 from sdrbridge.ports.iqfile import IqFile
 from sdrbridge.ports.live import Direction, Health, KeyerHandle, PortContext, State
@@ -35,6 +35,9 @@ RING_FRAMES = 50
 
 AGAIN_S = 2.0
 """After a failure a device is tried again in so long."""
+
+VOCODER_AGAIN_S = 5.0
+"""After a failure the vocoder is tried again in so long, while nothing is on the air."""
 
 _LOOK_S = 0.2
 
@@ -158,12 +161,13 @@ class ModulatorPort:
         self._settings = settings
         self._context = context
         self._open_sink = open_sink
-        self._exciter = Exciter(settings)
+        self._exciter = Exciter(name, settings)
         self._sink: Sink | None = None
         self._keyer: KeyerHandle | None = None
         self._problem = "not started"
         self._said = ""
         self._again_s = float("-inf")
+        self._vocoder_again_s = float("-inf")
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -192,7 +196,8 @@ class ModulatorPort:
         if sink is None:
             return Health(State.DOWN, problem, counters)
         line = self._keyer.problem if self._keyer is not None else ""
-        return Health(State.DEGRADED, f"PTT: {line}", counters) if line else Health(State.UP, "", counters)
+        wrong = "; ".join(filter(None, (line and f"PTT: {line}", self._exciter.silent)))
+        return Health(State.DEGRADED if wrong else State.UP, wrong, counters)
 
     def stages(self, direction: Direction) -> Sequence[Stage]:
         """What modulation and the device's buffer hold back."""
@@ -219,13 +224,14 @@ class ModulatorPort:
 
     def work(self) -> None:
         """Open what is not open, and send what was handed over. Blocks as long as opening does."""
+        self._find_voice()
         if self._sink is None:
             self._open()
         try:
             while self._sink is not None and self.tx.ring:
                 frame, index, keyed, call = self.tx.ring.popleft()
                 for block in self._exciter.write(frame, index, keyed, call):
-                    self._sink.write(block, describe(call))
+                    self._sink.write(block, self._exciter.about(call))
         except DeviceError as problem:
             self._lose(str(problem))
         except Exception as problem:
@@ -233,6 +239,14 @@ class ModulatorPort:
             log.exception("%s: transmitting failed", self.name)
             self._lose(f"{type(problem).__name__}: {problem}")
         self._tell()
+
+    def _find_voice(self) -> None:
+        """Open the vocoder, where that holds up nobody."""
+        now, exciter = self._context.clock.monotonic(), self._exciter
+        if exciter.silent is None or exciter.on_air or self.tx.ring or now < self._vocoder_again_s:
+            return
+        exciter.prepare()
+        self._vocoder_again_s = now + VOCODER_AGAIN_S
 
     def _open(self) -> None:
         now = self._context.clock.monotonic()
@@ -272,6 +286,7 @@ class ModulatorPort:
                 sink.close()
         except DeviceError as problem:
             log.warning("%s: stopping: %s", self.name, problem)
+        self._exciter.close()
         self._sink, self._problem = None, "stopped"
         if self._keyer is not None:
             self._keyer.set(False)

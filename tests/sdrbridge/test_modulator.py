@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,9 @@ from dsp.demod.fm import FmDemodulator
 from dsp.p25.frame import Frame
 from dsp.p25.link_control import LinkControl
 from dsp.p25.receiver import P25Receiver
-from dsp.p25.transmitter import Call
-from dsp.vocoder.imbe import ImbeEncoder
+from dsp.p25.transmitter import SLOWEST_VOCODER, Call
+from dsp.vocoder import Vocoder, registry
+from dsp.vocoder.imbe import ImbeDecoder, ImbeEncoder, ImbeVocoder
 from hw.clock import ManualClock
 from hw.errors import DeviceLost, DeviceNotFound, SinkError
 from hw.registry import open_source
@@ -26,6 +27,7 @@ from sdrbridge.errors import ConfigError, PortError
 from sdrbridge.exciter import Caller, Exciter
 from sdrbridge.idtable import IdTable
 from sdrbridge.matrix import Matrix
+from sdrbridge.p25coder import SILENCE
 from sdrbridge.patch import Member, Patch
 from sdrbridge.port import Loopback, Port
 from sdrbridge.ports.iqfile import IqFilePort
@@ -34,6 +36,7 @@ from sdrbridge.ports.modulation import FileSink, ModulatorSettings, P25Settings,
 from sdrbridge.ports.modulator import ModulatorPort, open_port
 from sdrbridge.transmission import Facts, Transmission
 from tests.hw import fake_soapy
+from tests.hw.fake_ambe3000 import AmbeServer, Chip
 from tests.hw.fake_soapy import Radio
 from tests.support.liveports import Surroundings
 from tests.support.speech import speech_like
@@ -77,7 +80,7 @@ def test_what_a_site_file_says(tmp_path: Path) -> None:
         453_212_500,
         48_000,
         -3.0,
-        P25Settings(0x293, IdTable(1001, 65_535), IdTable(9000, 0xFFFFFF)),
+        P25Settings(0x293, IdTable(1001, 65_535), IdTable(9000, 0xFFFFFF), vocoder="imbe"),
         FileSink(None),
     )
     full = settings(
@@ -106,6 +109,8 @@ def test_what_a_site_file_says(tmp_path: Path) -> None:
         (P25, "talkgroup = 1001", "", "talkgroup is missing: to whom it talks, 0 to 65535"),
         (P25, "source_id = 9000", "", "source_id is missing: the unit id of talkers that have none in ids"),
         (P25, "source_id", "sourceid", "unknown key sourceid; did you mean"),
+        (P25, 'mode = "p25"', 'mode = "p25"\nvocoder = "imbee"', 'vocoder = "imbee": is no vocoder'),
+        (NFM, 'mode = "nfm"', 'mode = "nfm"\nvocoder = "imbe"', 'vocoder = "imbe": is not for mode nfm'),
         (P25, "source_id = 9000", 'source_id = 1\nids = { "A" = 16777216 }', 'ids "A" = 16777216: must be a whole'),
         (P25, "source_id = 9000", 'source_id = 1\nids = { "A" = true }', 'ids "A" = true: must be a whole number'),
         (P25, "source_id = 9000", 'source_id = 1\nids = { "A" = "smae" }', 'from 0 to 16777215, or "same"'),
@@ -328,6 +333,147 @@ def test_analog_port_is_heard_by_an_analog_receiver_and_keeps_its_carrier_in_the
     assert spectrum[:100].argmax() == 50  # 100 Hz
 
 
+# Who speaks.
+
+
+class Parrot:
+    """The encoder of a chip that always says the same."""
+
+    WORD = bytes(range(1, 12))
+
+    def encode(self, samples: NDArray[np.float32]) -> NDArray[np.uint8]:
+        return np.frombuffer(self.WORD, np.uint8)
+
+    def reset(self) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[AmbeServer]:
+    chip = Chip()
+    chip.encoder = Parrot()  # type: ignore[assignment]
+    server = AmbeServer(chip)
+    yield server
+    server.close()
+
+
+def speak(port: IqFilePort, samples: int = 8_000) -> None:
+    for at in range(0, samples, 160):
+        port.write(speech_like(0.02, seed=1), at, 800 <= at < 4_000)
+    port.close()
+
+
+def voice_of(path: Path) -> set[bytes]:
+    frames = heard(path)
+    assert words(frames, "TDULC") == [(1001, 9000, False)]
+    return {f.data for f in frames if f.name == "IMBE"}
+
+
+def test_vocoder_of_the_bridge_speaks_for_its_transmitters(server: AmbeServer, tmp_path: Path) -> None:
+    text = f'[bridge]\nvocoder = "dvsi:udp:127.0.0.1:{server.port}"\n' + P25
+    port = IqFilePort("EAST", tmp_path / "out", settings(text, tmp_path))
+    speak(port)
+    assert voice_of(port.path) == {Parrot.WORD}
+    assert server.chip.frames >= 18
+
+
+def test_vocoder_of_the_port_goes_before_that_of_the_bridge(server: AmbeServer, tmp_path: Path) -> None:
+    text = '[bridge]\nvocoder = "none"\n' + P25 + f'vocoder = "dvsi:udp:127.0.0.1:{server.port}"\n'
+    port = IqFilePort("EAST", tmp_path / "out", settings(text, tmp_path))
+    speak(port)
+    assert voice_of(port.path) == {Parrot.WORD}
+
+
+def test_without_a_vocoder_the_message_is_silent_and_says_why(tmp_path: Path) -> None:
+    port = IqFilePort("EAST", tmp_path / "out", settings('[bridge]\nvocoder = "none"\n' + P25, tmp_path))
+    speak(port)
+    assert voice_of(port.path) == {SILENCE}
+    (mark,) = json.loads(port.path.read_text())["annotations"]
+    assert mark["core:comment"] == 'talkgroup 1001, unit 9000 (no vocoder: the site file says vocoder = "none")'
+
+
+def test_silence_is_silence() -> None:
+    decoder = ImbeDecoder()
+    for _ in range(5):
+        assert np.abs(decoder.decode(np.frombuffer(SILENCE, np.uint8))).max() < 2e-4
+        assert not decoder.status.repeated
+
+
+def test_live_port_without_a_vocoder_says_so_and_speaks_once_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    there: list[Vocoder] = []
+
+    def open_vocoder(spec: str) -> Vocoder:
+        if not there:
+            raise DeviceNotFound(f"{spec}: no such dongle")
+        return there[-1]
+
+    monkeypatch.setattr(registry, "open_vocoder", open_vocoder)
+    port, around, _ = live(tmp_path, Air())
+    assert isinstance(around.clock, ManualClock)
+    port.work()
+    assert port.health().state is State.DEGRADED
+    assert port.health().reason == "no vocoder: imbe: no such dongle"
+    there.append(ImbeVocoder())
+    port.work()
+    assert port.health().state is State.DEGRADED  # not so soon
+    around.clock.advance(5.1)
+    at = feed(port, 0, 3)
+    port.work()
+    assert port.health().state is State.DEGRADED  # not in an over
+    feed(port, at, 40, keyed=False)
+    port.work()
+    port.work()
+    assert port.health().state is State.UP
+    assert [event["reason"] for event in around.events] == ["no vocoder: imbe: no such dongle", ""]
+
+
+def test_vocoder_that_fails_in_an_over_leaves_silence_and_a_reason(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Breaks(ImbeVocoder):
+        left = 12
+
+        def encode(self, samples: NDArray[np.float32]) -> NDArray[np.uint8]:
+            self.left -= 1
+            if not self.left:
+                raise DeviceLost("dvsi:/dev/ttyUSB0: was unplugged")
+            return super().encode(samples)
+
+    monkeypatch.setattr(registry, "open_vocoder", lambda spec: Breaks())
+    port = IqFilePort("EAST", tmp_path / "out", settings(P25, tmp_path))
+    speak(port)
+    voice = [f.data for f in heard(port.path) if f.name == "IMBE"]
+    assert len(voice) == 27
+    assert SILENCE not in voice[:9]
+    assert set(voice[-9:]) == {SILENCE}
+    (mark,) = json.loads(port.path.read_text())["annotations"]
+    assert mark["core:comment"].endswith("(the vocoder failed: dvsi:/dev/ttyUSB0: was unplugged)")
+
+
+def test_vocoder_too_slow_for_the_header_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Slow(ImbeVocoder):
+        encoder_delay = SLOWEST_VOCODER + 1  # type: ignore[assignment]
+
+    monkeypatch.setattr(registry, "open_vocoder", lambda spec: Slow())
+    port, _, _ = live(tmp_path, Air())
+    port.work()
+    assert port.health().reason.startswith('no vocoder: "imbe" holds back 641 samples; at most 640')
+
+
+def test_a_chip_serves_one_stream(tmp_path: Path) -> None:
+    radio = (
+        '[[tuner]]\nname = "t"\nsource = "file:x.cf32"\ncenter = "155M"\nrate = "48k"\n'
+        '[[channel]]\nname = "A"\ntuner = "t"\noffset = 0\nmode = "p25"\n'
+    )
+    bridge = '[bridge]\nvocoder = "dvsi:/dev/ttyUSB0"\n'
+    with pytest.raises(ConfigError, match=r'"EAST": needs the vocoder dvsi:/dev/ttyUSB0, which channel "A" has'):
+        load(bridge + radio + P25, tmp_path)
+    load(bridge + radio + P25 + 'vocoder = "imbe"\n', tmp_path)
+    load(bridge + P25, tmp_path)
+
+
 # In the daemon.
 
 
@@ -385,7 +531,8 @@ def test_live_port_sends_what_a_replay_would(tmp_path: Path) -> None:
     port.work()
     at = feed(port, at, 20, keyed=False)
     port.work()
-    exciter, wanted = Exciter(settings(RADIO, tmp_path)), []
+    exciter, wanted = Exciter("EAST", settings(RADIO, tmp_path)), []
+    exciter.prepare()
     for index in range(800, at, 160):
         wanted += exciter.write(np.zeros(160, np.float32), index, index < 2_400)
     assert np.array_equal(np.concatenate([b.samples for b in air.blocks]), np.concatenate([b.samples for b in wanted]))
@@ -546,7 +693,8 @@ def test_from_the_matrix_to_the_device_every_sample_of_the_message(tmp_path: Pat
     clock.advance(3.0)
     assert radio.off.wait(10)
     radios[0].close()
-    exciter, whole = Exciter(found), []
+    exciter, whole = Exciter("EAST", found), []
+    exciter.prepare()
     for index in range(0, at, 160):
         whole += [b.samples for b in exciter.write(np.zeros(160, np.float32), index, index < 480)]
     sent = np.concatenate(whole)

@@ -1,0 +1,24 @@
+"""Vocoders as a site file names them: NAME or NAME:PLACE, for `dsp.vocoder.registry`.
+
+Only the standard library is imported here: site files are read by the command line, and NumPy takes longer than all the
+rest of it.
+"""
+
+OWN_VOCODER = "imbe"
+"""Who speaks for digital channels where the site file does not say it: the project's own codec."""
+
+_CHIP = "dvsi:"
+
+
+def problem(spec: str) -> str | None:
+    """What is wrong with a name; None if there is a vocoder of that name. Opens nothing."""
+    if spec == OWN_VOCODER:
+        return None
+    from dsp.vocoder import registry
+
+    return registry.problem(spec)
+
+
+def claims(spec: str) -> tuple[str, ...]:
+    """What of the machine a stream with this vocoder needs for itself, in words: a chip serves one stream."""
+    return (f"the vocoder {spec}",) if spec.startswith(_CHIP) else ()
