@@ -1,8 +1,8 @@
 """The blip25-vocoder package as vocoder, where somebody has installed it and chosen it: `vocoder = "blip25"`.
 
-It is never installed by default; `NOTICE` says why and is logged once where it is chosen. Its objects belong to the thread
-that made them (use from another ends in a panic that `except Exception` does not catch), so each has a thread of its
-own, and any thread may ask it. Only the full rate is used. There is no wheel for aarch64.
+It is never installed by default; `NOTICE` says why and is logged once a process where it is chosen. Its objects belong
+to the thread that made them (use from another ends in a panic that `except Exception` does not catch), so each has a
+thread of its own, and any thread may ask it. Only the full rate is used. There is no wheel for aarch64.
 """
 
 import logging

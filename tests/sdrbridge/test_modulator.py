@@ -454,7 +454,7 @@ def test_vocoder_that_fails_in_an_over_leaves_silence_and_a_reason(
 
 def test_vocoder_too_slow_for_the_header_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     class Slow(ImbeVocoder):
-        encoder_delay = SLOWEST_VOCODER + 1  # type: ignore[assignment]
+        encoder_delay = SLOWEST_VOCODER + 1
 
     monkeypatch.setattr(registry, "open_vocoder", lambda spec: Slow())
     port, _, _ = live(tmp_path, Air())
