@@ -13,6 +13,7 @@ With `active=low` a line that nobody holds keys the transmitter: the kernel lets
 Where the interface allows, wire it for `active=high`.
 """
 
+import contextlib
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -124,6 +125,14 @@ def open_keyer(spec: str, load: Callable[[str], Any] = importlib.import_module) 
         keyer.close()
         raise
     return keyer
+
+
+def prepare(load: Callable[[str], Any] = importlib.import_module) -> None:
+    """Import what opening a line takes, so that it is open at once when it has to be."""
+    for name in ("serial", "hw.serialkeyer", "hw.rigctld"):
+        # What is wrong with it is said when a line that needs it is opened.
+        with contextlib.suppress(Exception):
+            load(name)
 
 
 class NoKeyer:

@@ -28,11 +28,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hw.errors import DeviceError
-from hw.keyer import Keyer, open_keyer
+from hw.keyer import Keyer, open_keyer, prepare
 from sdrbridge.urgent import GUARD, urgent
 
 SILENCE_S = 0.2
 """Without a message for this long, every line is unkeyed: ten ticks of the bridge."""
+
+SPARE_S = 1.0
+"""A guard without lines holds nothing that could stay keyed; it sleeps this long where nobody speaks to it."""
 
 REPORT_S = 0.1
 """The guard says at least this often how the lines are, so that the daemon knows that it lives."""
@@ -199,17 +202,18 @@ class Guard:
 
 
 def serve(connection: socket.socket, opener: Callable[[str], Keyer] = open_keyer) -> None:
-    """Hold the lines until the connection ends or SIGTERM comes."""
+    """Hold the lines until the connection ends or SIGTERM comes. Without lines it is a spare, and only answers."""
     ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the daemon, which says what is to be done
     news = threading.Event()
     guard = Guard(opener, news.set)
-    connection.settimeout(SILENCE_S / 10)
     reported = -REPORT_S
+    prepared = False
     try:
         while not ending.is_set():
             try:
+                connection.settimeout(SILENCE_S / 10 if guard.lines else SPARE_S)
                 data = connection.recv(MOST_BYTES)
                 if not data:
                     return
@@ -224,7 +228,11 @@ def serve(connection: socket.socket, opener: Callable[[str], Keyer] = open_keyer
                 news.clear()
                 reported = now
                 with contextlib.suppress(TimeoutError):
+                    connection.settimeout(SILENCE_S / 10)
                     connection.send(json.dumps(guard.report()).encode())
+            if not guard.lines and not prepared:
+                prepared = True
+                prepare()
     except OSError:
         return
     finally:

@@ -1,7 +1,10 @@
 """The daemon's side of the keyer guard: says who shall be keyed, a message each tick, and keeps the guard alive.
 
-A guard that died or does not answer is killed and started again; it finds every line unkeyed or makes it so. Nothing
-here waits: the matrix thread calls `beat` every 20 ms.
+    guard: holds the lines ◀─a message each tick─ GuardClient ─a message each second─▶ spare: has started, holds nothing
+
+A guard that died or does not answer is killed, and the spare is given the lines; it finds every line unkeyed or makes
+it so. A process of Python may take longer to start than a transmitter may stay keyed, so there is one that has started.
+Nothing here waits: the matrix thread calls `beat` every 20 ms.
 """
 
 import contextlib
@@ -20,8 +23,12 @@ DEAF_BEATS = 15
 START_BEATS = 500
 """The same while it starts: 10 s."""
 
+SPARE_BEATS = 50
+"""Ticks between two messages to the spare, and before the first one is started: a second."""
+
 RESTART_BEATS = 1
-"""Ticks between the death of a guard and the next start: at once at first, doubled each time, up to `MOST_RESTART`."""
+"""Where there is no spare, ticks between the death of a guard and the next start; doubled each time, up to
+`MOST_RESTART`."""
 
 MOST_RESTART = 250
 
@@ -38,6 +45,49 @@ def start_guard(connection: socket.socket) -> GuardProcess:
     """Start the guard on its end of the connection."""
     command = [sys.executable, "-m", "sdrbridge.guard", str(connection.fileno())]
     return subprocess.Popen(command, pass_fds=[connection.fileno()], stdin=subprocess.DEVNULL, start_new_session=True)
+
+
+class _Spare:
+    """A guard that holds no lines and waits to be given some. Raises OSError where it cannot be started."""
+
+    def __init__(self, start: Callable[[socket.socket], GuardProcess]) -> None:
+        self.ready = False
+        """Whether it has started, and answered the last message but one."""
+        self._unanswered = 0
+        self.connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.connection.setblocking(False)
+        try:
+            self.process = start(theirs)
+        except OSError:
+            self.connection.close()
+            raise
+        finally:
+            theirs.close()
+
+    def look(self) -> bool:
+        """Once a second: take its answer and ask again. False when it is dead or hangs."""
+        try:
+            while self.connection.recv(1 << 16):
+                self.ready, self._unanswered = True, 0
+            return False
+        except BlockingIOError:
+            pass
+        except OSError:
+            return False
+        if self._unanswered * SPARE_BEATS >= (SPARE_BEATS if self.ready else START_BEATS):
+            return False
+        self._unanswered += 1
+        try:
+            self.connection.send(b'{"n": 0, "keyed": []}')
+        except OSError:
+            return False
+        return True
+
+    def end(self) -> None:
+        """Kill it."""
+        self.connection.close()
+        with contextlib.suppress(OSError):
+            self.process.kill()
 
 
 class Handle:
@@ -57,11 +107,14 @@ class Handle:
 
 
 class GuardClient:
-    """Holds the guard. start: starts its process. It is started with the first line, never before."""
+    """Holds the guard, and a spare. start: starts a process. The first is started with the first line, never before."""
 
     def __init__(self, start: Callable[[socket.socket], GuardProcess] = start_guard) -> None:
         self._start = start
         self._process: GuardProcess | None = None
+        self._spare: _Spare | None = None
+        self._ending: list[GuardProcess] = []
+        self._look_in = SPARE_BEATS
         self._connection: socket.socket | None = None
         self._specs: dict[str, str] = {}
         self._keyed: set[str] = set()
@@ -77,6 +130,11 @@ class GuardClient:
     def pid(self) -> int | None:
         """Of the guard's process, where there is one."""
         return getattr(self._process, "pid", None)
+
+    @property
+    def spare(self) -> int | None:
+        """Of the spare's process, where there is one that has started."""
+        return getattr(self._spare.process, "pid", None) if self._spare is not None and self._spare.ready else None
 
     def attach(self, name: str, spec: str) -> Handle:
         """Have the guard hold a line. An empty spec, or `none:`, needs no guard."""
@@ -118,6 +176,7 @@ class GuardClient:
         deaf = self._number - self._answered
         if self._process is not None and deaf > (DEAF_BEATS if self._heard else START_BEATS):
             self._lost("does not answer")
+        self._look_after_spare()
 
     def unkey_all(self) -> None:
         """Ask for it now."""
@@ -133,6 +192,11 @@ class GuardClient:
             self._connection.close()
             self._connection = None
         self._specs.clear()
+        if self._spare is not None:
+            self._dismiss()
+        for ended in self._ending:
+            ended.wait(timeout_s)
+        self._ending.clear()
         if process is None:
             return
         try:
@@ -142,22 +206,45 @@ class GuardClient:
             process.wait(timeout_s)
 
     def _begin(self) -> bool:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        self.starts += 1
-        try:
-            self._process = self._start(theirs)
-        except OSError as problem:
-            ours.close()
-            self._fail(f"the keyer guard cannot be started: {problem.strerror or problem}")
-            return False
-        finally:
-            theirs.close()
-        self._connection = ours
+        """Give the lines to the spare, or to a guard that has yet to start."""
+        fresh, self._spare = self._spare, None
+        if fresh is None:
+            try:
+                fresh = self._launch()
+            except OSError as problem:
+                self._fail(f"the keyer guard cannot be started: {problem.strerror or problem}")
+                return False
+        self._process, self._connection = fresh.process, fresh.connection
         self._unsent = True
-        self._heard = False
+        self._heard = fresh.ready
         self._answered = self._number
+        self._look_in = SPARE_BEATS
         return True
+
+    def _launch(self) -> _Spare:
+        self.starts += 1
+        return _Spare(self._start)
+
+    def _look_after_spare(self) -> None:
+        if self._ending:
+            self._ending = [process for process in self._ending if process.poll() is None]
+        self._look_in -= 1
+        if self._look_in > 0 or not self._heard:
+            return
+        self._look_in = SPARE_BEATS
+        if self._spare is not None and not self._spare.look():
+            self._dismiss()
+        if self._spare is None:
+            # Where it cannot be started there is none, and a lost guard is started again as it can be.
+            with contextlib.suppress(OSError):
+                self._spare = self._launch()
+                self._spare.look()
+
+    def _dismiss(self) -> None:
+        assert self._spare is not None
+        self._spare.end()
+        self._ending.append(self._spare.process)
+        self._spare = None
 
     def _send(self) -> None:
         assert self._connection is not None
@@ -203,6 +290,8 @@ class GuardClient:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(0.02)
         self._fail(f"the keyer guard {why}, and is started again")
+        if self._spare is not None and self._spare.ready:
+            self._wait = 0
 
     def _fail(self, problem: str) -> None:
         self._wait, self._backoff = self._backoff, min(2 * self._backoff, MOST_RESTART)

@@ -97,7 +97,7 @@ class _Now:
             "sdrbridge_late_ticks": ("Ticks that began more than 10 ms late", engine.counters.get("late_ticks", 0)),
             "sdrbridge_skipped_seconds": ("Time that was given up", engine.counters.get("skipped_s", 0)),
             "sdrbridge_bridge_seconds": ("Bridge time", engine.now / AUDIO_RATE),
-            "sdrbridge_guard_starts": ("Starts of the keyer guard", station.guard.starts),
+            "sdrbridge_guard_starts": ("Starts of the keyer guard and its spare", station.guard.starts),
             "sdrbridge_state_writes": ("Writes of the state file", station.state.writes),
         }
         for name, (about, value) in totals.items():

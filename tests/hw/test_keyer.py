@@ -10,13 +10,25 @@ from threading import Thread
 import pytest
 
 from hw.errors import DeviceBusy, DeviceError, DeviceLost, DeviceNotFound, Unsupported
-from hw.keyer import KeyerSpec, open_keyer, parse_keyer
+from hw.keyer import KeyerSpec, open_keyer, parse_keyer, prepare
 from hw.rigctld import RigctldKeyer
 from hw.serialkeyer import CorLine, CorSpec, parse_cor
 from tests.hw.fake_serial import FakeSerial, Wire
 from tests.support.rigctld import free_port, rigctld
 
 SERIAL = "serial:/dev/ttyUSB0"
+
+
+def test_what_opening_takes_can_be_loaded_before_and_what_is_missing_is_left_for_later() -> None:
+    asked = []
+
+    def load(name: str) -> None:
+        asked.append(name)
+        if name == "serial":
+            raise OSError("broken")
+
+    prepare(load)
+    assert asked == ["serial", "hw.serialkeyer", "hw.rigctld"]
 
 
 @pytest.mark.parametrize(

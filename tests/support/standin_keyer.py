@@ -32,7 +32,7 @@ class TellingKeyer:
 
     def _tell(self, keyed: bool) -> None:
         self._state.write_text("1" if keyed else "0")
-        said = {"keyed": keyed, "at": time.monotonic(), "guard": os.getpid(), "daemon": os.getppid()}
+        said: dict[str, object] = {"keyed": keyed, "at": time.monotonic(), "guard": os.getpid(), "daemon": os.getppid()}
         self._socket.send(json.dumps(said).encode())
 
     def key(self) -> None:
@@ -51,6 +51,12 @@ class TellingKeyer:
             self._socket.close()
 
 
+def tell(spec: str, said: dict[str, object]) -> None:
+    """Say something else where the line says how it is."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
+        end.sendto(json.dumps(said).encode(), spec.removeprefix("tell:").partition(",")[0])
+
+
 def start_guard(connection: socket.socket) -> "subprocess.Popen[bytes]":
     """The guard with these lines, as `sdrbridge.guardclient.start_guard` starts the real one."""
     fd = connection.fileno()
@@ -67,9 +73,13 @@ def main() -> None:
     client = GuardClient(start_guard)
     handle = client.attach("radio", argument)
     clock, never = SystemClock(), threading.Event()
+    spare = None
     while True:
         handle.set(True)
         client.beat()
+        if client.spare != spare:
+            spare = client.spare
+            tell(argument, {"spare": spare})
         clock.wait(never, 0.02)
 
 

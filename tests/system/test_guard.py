@@ -1,5 +1,6 @@
 """No transmitter stays on the air: real processes are killed and stopped, and the moment of unkeying is measured."""
 
+import contextlib
 import json
 import os
 import signal
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 from hw.clock import SystemClock
 from hw.rigctld import RigctldKeyer
 from sdrbridge.guard import Guard, LineState
-from sdrbridge.guardclient import GuardClient, start_guard
+from sdrbridge.guardclient import SPARE_BEATS, GuardClient, start_guard
 from tests.support import standin_keyer
 from tests.support.rigctld import rigctld
 
@@ -35,9 +36,13 @@ class Radio:
 
     def until(self, keyed: bool) -> dict[str, Any]:
         """The next word of it that says so."""
+        return self.until_said(lambda said: said.get("keyed") is keyed)
+
+    def until_said(self, good: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The next word of it, or of what holds it, that is as wanted."""
         while True:
             said: dict[str, Any] = json.loads(self.listening.recv(1000))
-            if said["keyed"] is keyed:
+            if good(said):
                 return said
 
 
@@ -76,13 +81,145 @@ def test_a_stopped_daemon_and_on_the_air_again_when_it_goes_on(radio: Radio, dae
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
 def test_the_death_of_the_guard_itself(radio: Radio, daemon: "subprocess.Popen[bytes]", how: signal.Signals) -> None:
     guard = radio.until(True)["guard"]
+    spare = radio.until_said(lambda said: bool(said.get("spare")))["spare"]
     died = time.monotonic()
     os.kill(guard, how)
     unkeyed = radio.until(False)
-    # A stopped guard is found out after 300 ms; then the next one has to start, on a machine that may be busy.
-    assert unkeyed["at"] - died < LIMIT_S + (0.5 if how is signal.SIGSTOP else 0.0)
+    # A stopped guard is found out after 320 ms (tests/bench/bench_guard.py measures it); the machine may be busy.
+    assert unkeyed["at"] - died < LIMIT_S + (0.3 if how is signal.SIGSTOP else 0.0)
     again = radio.until(True)
-    assert again["guard"] != guard
+    assert again["guard"] == spare
+    assert radio.until_said(lambda said: bool(said.get("spare")))["spare"] not in (guard, spare)
+
+
+class Played:
+    """A guard without a process. stopped: does not answer. keyed: as it was told."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection.dup()
+        self.connection.setblocking(False)
+        self.stopped = False
+        self.killed = False
+        self.lines: dict[str, str] = {}
+        self.messages = 0
+
+    def poll(self) -> int | None:
+        return -9 if self.killed else None
+
+    def kill(self) -> None:
+        self.killed = True
+        self.connection.close()
+
+    def wait(self, timeout: float | None = None) -> int:
+        return -9
+
+    def answer(self) -> None:
+        """Once a tick: read what there is and say how the lines are."""
+        if self.stopped or self.killed:
+            return
+        message: dict[str, Any] = {}
+        with contextlib.suppress(BlockingIOError):
+            while data := self.connection.recv(1 << 16):
+                message = json.loads(data)
+                self.messages += 1
+                self.lines = message.get("lines", self.lines)
+        if message:
+            lines = {name: {"keyed": name in message["keyed"], "problem": ""} for name in self.lines}
+            self.connection.send(json.dumps({"n": message["n"], "lines": lines}).encode())
+
+
+class House:
+    """A client of guards that are played, a beat at a time."""
+
+    def __init__(self) -> None:
+        self.guards: list[Played] = []
+        self.client = GuardClient(self._start)
+        self.handle = self.client.attach("radio", "none:")
+        self.handle.set(True)
+
+    def _start(self, connection: socket.socket) -> Played:
+        self.guards.append(Played(connection))
+        return self.guards[-1]
+
+    def beat(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.client.beat()
+            for guard in self.guards:
+                guard.answer()
+
+    def close(self) -> None:
+        self.client.close()
+        for guard in self.guards:
+            guard.connection.close()
+
+
+@pytest.fixture
+def house() -> Iterator[House]:
+    house = House()
+    yield house
+    house.close()
+
+
+def test_the_spare_has_the_lines_of_a_stopped_guard_in_time(house: House) -> None:
+    house.beat(3 * SPARE_BEATS)
+    first, spare = house.guards
+    assert first.lines and not spare.lines
+    first.stopped = True
+    beats = 0
+    while not spare.lines:
+        house.beat()
+        beats += 1
+        assert beats < 100
+    # 20 ms each: what remains to the 500 ms is for opening the line.
+    assert beats <= 18 and first.killed
+    assert spare.messages and house.client.states()["radio"] == LineState(None, _RESTARTED)
+    house.beat(2)
+    assert house.client.states()["radio"] == LineState(True)
+    house.beat(3 * SPARE_BEATS)
+    assert len(house.guards) == 3 and not house.guards[2].lines
+
+
+_RESTARTED = "the keyer guard does not answer, and is started again"
+
+
+@pytest.mark.parametrize("dead", [True, False])
+def test_a_spare_that_dies_or_hangs_is_replaced(house: House, dead: bool) -> None:
+    house.beat(3 * SPARE_BEATS)
+    spare = house.guards[1]
+    if dead:
+        spare.connection.close()
+        spare.killed = True
+    spare.stopped = True
+    house.beat(3 * SPARE_BEATS)
+    assert spare.killed and len(house.guards) == 3 and house.guards[0].lines
+    house.beat(10 * SPARE_BEATS)
+    assert len(house.guards) == 3
+
+
+def test_guard_and_spare_stopped_at_once_are_both_replaced(house: House) -> None:
+    house.beat(3 * SPARE_BEATS)
+    for guard in house.guards:
+        guard.stopped = True
+    house.beat(50)
+    assert [guard.killed for guard in house.guards] == [True, True, False]
+    assert house.guards[2].lines and house.client.states()["radio"] == LineState(True)
+
+
+def test_no_spare_where_it_cannot_be_started_and_none_is_left_behind(house: House) -> None:
+    house.beat(2)
+
+    def refuse(connection: socket.socket) -> Played:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    house.client._start = refuse
+    house.beat(3 * SPARE_BEATS)
+    assert len(house.guards) == 1 and house.client.spare is None
+    assert house.client.states()["radio"] == LineState(True)
+    house.client._start = house._start
+    house.beat(2 * SPARE_BEATS)
+    assert len(house.guards) == 2
+    house.client.close()
+    assert house.guards[1].killed
 
 
 def beat_until(client: GuardClient, wanted: LineState, name: str = "radio") -> None:
