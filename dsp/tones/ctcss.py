@@ -32,12 +32,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dsp.blocks import RowBlock
 from dsp.design import response
 from dsp.errors import RangeError
-from dsp.events import EventKind, RowEvent
+from dsp.events import EventKind
 from dsp.tones._ctcss import FRAMES_PER_CALL, CtcssBank
-from dsp.tones.subaudible import FRAME, SHORT_GAP_S, LowRows, SubaudibleFilter, decimator
+from dsp.tones.base import SubaudibleDetector
+from dsp.tones.subaudible import FRAME, decimator
 from dsp.tones.tables import CTCSS_HZ
 
 PROBES_HZ = (20.0, 26.0, 32.0, 38.0, 44.0, 50.0, 56.0)
@@ -52,8 +52,6 @@ COHERENCE = 0.9
 LEAST_HZ = 100.0
 MOST_HZ = 1500.0
 
-_KINDS = (EventKind.CTCSS, EventKind.CTCSS_LOST, EventKind.REVERSE_BURST)
-
 
 def tolerances(tones_hz: NDArray[np.float64]) -> NDArray[np.float64]:
     """How far from each tone (rising, in Hz) a measured frequency may lie, Hz.
@@ -65,7 +63,7 @@ def tolerances(tones_hz: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.minimum(0.005 * tones_hz + 0.35, 0.42 * np.minimum(gap[:-1], gap[1:])))
 
 
-class CtcssDetector:
+class CtcssDetector(SubaudibleDetector):
     """Finds CTCSS on every row.
 
     rows: number of rows. rate: samples per second, an even multiple of 1000 from 8000. extra_hz: further tones to know
@@ -75,6 +73,9 @@ class CtcssDetector:
     Decision ≤ 150 ms after the tone begins at 12 dB SINAD with 350 Hz deviation. `index` is the beginning, up to 60 ms
     early where hiss before the carrier happens to continue the tone: never begin an over before its carrier.
     """
+
+    KINDS = (EventKind.CTCSS, EventKind.CTCSS_LOST, EventKind.REVERSE_BURST)
+    FRAMES_PER_CALL = FRAMES_PER_CALL
 
     def __init__(self, rows: int, rate: int = 24_000, extra_hz: Sequence[float] = ()) -> None:
         for tone in extra_hz:
@@ -86,15 +87,13 @@ class CtcssDetector:
                 raise RangeError(
                     f"tones {low:g} and {high:g} Hz are less than 1 Hz apart and cannot be told from each other"
                 )
-        self.rows = rows
-        self.rate = rate
-        self._front = SubaudibleFilter(rows, rate)
+        super().__init__(rows, rate)
         self.reset()
 
     def reset(self) -> None:
         """Back to the constructed state."""
+        super().reset()
         rows = self.rows
-        self._front.reset()
         hz = np.array(self.tones_hz)
         near_from = np.searchsorted(hz, hz - 10.0, "left").astype(np.int32)
         near_to = np.searchsorted(hz, hz + 10.0, "right").astype(np.int32)
@@ -112,9 +111,6 @@ class CtcssDetector:
             [base * (step ** -np.arange(n)[:, None]).sum(axis=0) for n in (WINDOW // 4, WINDOW // 2, WINDOW)]
         )
         image = np.exp(-4j * np.pi * hz * t[:, None]).sum(axis=0)
-        self._lock = np.full(rows, -1, np.int32)
-        self._gate = np.ones(rows, np.int32)
-        self._amplitude = np.zeros(rows)
         self._per_row: dict[str, NDArray[np.generic]] = {
             "sums": np.zeros((rows, RING), np.float32),
             "ring_re": np.zeros((rows, RING, width), np.float32),
@@ -135,7 +131,6 @@ class CtcssDetector:
             "seen_off": np.zeros(rows),
             "seen_at": np.zeros(rows, np.int64),
         }
-        self._events = np.zeros((max(1, rows) * 4 * (FRAMES_PER_CALL + 1), 5), np.int64)
         self._bank = CtcssBank(
             rows,
             self.rate // 1000,
@@ -173,78 +168,20 @@ class CtcssDetector:
             },
             (STANDS_OUT, COHERENCE, LEAST_HZ, MOST_HZ),
         )
-        self._end: int | None = None
-
-    @property
-    def delay(self) -> int:
-        """Delay of the low-pass in samples; events carry on-air indices all the same."""
-        return self._front.delay
 
     @property
     def tone_hz(self) -> NDArray[np.float64]:
         """(rows,) the tone each row holds, Hz; 0 where there is none."""
         return np.array([self.tones_hz[k] if k >= 0 else 0.0 for k in self._lock])
 
-    @property
-    def deviation_hz(self) -> NDArray[np.float64]:
-        """(rows,) deviation of the tone each row holds, Hz; 0 where there is none."""
-        return np.where(self._lock >= 0, self._amplitude, 0.0)
-
-    def gate(self, row: int, open: bool) -> None:
-        """Say that the carrier of a row is absent (False): nothing is found on it, and what it held is lost."""
-        self._check_row(row)
-        self._gate[row] = open
-
     def reset_row(self, row: int) -> None:
         """Forget one row, without an event; the others are not touched."""
-        self._check_row(row)
-        self._front.reset_row(row)
+        super().reset_row(row)
         for state in self._per_row.values():
             state[row] = 0
-        self._lock[row] = -1
-        self._gate[row] = 1
 
-    def process(self, block: RowBlock) -> list[RowEvent]:
-        """Take a block; events in the order in which they were decided.
-
-        A gap up to 100 ms keeps the tone of a row, a longer one loses it where the samples ended.
-        Raises `ShapeError` or `RateError` for a block of another kind.
-        """
-        return self.detect(self._front.process(block))
-
-    def detect(self, low: LowRows) -> list[RowEvent]:
-        """As `process`, from a front end that is shared with other detectors."""
-        if low.index == low.end:
-            return []
-        events: list[RowEvent] = []
-        if low.index != self._end:
-            if self._end is not None:
-                events = self._gap(self._end, low.index)
-            self._bank.begin(low.start)
-        self._end = low.end
-        frames = low.samples.shape[1] // FRAME
-        for at in range(0, frames, FRAMES_PER_CALL):
-            found = self._bank.process(low.samples, at * FRAME, min(FRAMES_PER_CALL, frames - at))
-            if found:
-                events += self._told(found)
-        return events
-
-    def _gap(self, end: int, index: int) -> list[RowEvent]:
-        if end <= index <= end + SHORT_GAP_S * self.rate:
-            return []
-        lost = [int(r) for r in np.flatnonzero(self._lock >= 0)]
-        at = min(end, index)
-        events = [RowEvent(EventKind.CTCSS_LOST, r, at, index, self.rate, self.tones_hz[self._lock[r]]) for r in lost]
-        self._lock[:] = -1
-        return events
-
-    def _told(self, found: int) -> list[RowEvent]:
-        rows = sorted(self._events[:found].tolist(), key=lambda e: (e[3], e[1]))
-        return [RowEvent(_KINDS[k], r, i, d, self.rate, self.tones_hz[t]) for k, r, i, d, t in rows]
-
-    def _check_row(self, row: int) -> None:
-        if not 0 <= row < self.rows:
-            raise RangeError(f"row = {row}: this detector has rows 0 … {self.rows - 1}")
+    def _value(self, row: int, k: int) -> float:
+        return self.tones_hz[k]
 
 
 def nearest(tone_hz: float) -> float:

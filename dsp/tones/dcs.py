@@ -28,14 +28,12 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dsp.blocks import RowBlock
 from dsp.errors import RangeError, ShapeError
-from dsp.events import EventKind, RowEvent
+from dsp.events import EventKind
 from dsp.fec import golay
 from dsp.tones._dcs import FRAMES_PER_CALL, DcsBank
-from dsp.tones.subaudible import FRAME, SHORT_GAP_S, LowRows, SubaudibleFilter
+from dsp.tones.base import SubaudibleDetector
 from dsp.tones.tables import DCS_CODES
 
 WORD_BITS = 23
@@ -44,7 +42,6 @@ KEPT = 64
 SUMS = 64
 TURN_OFF_FRAMES = 16
 _ALL = (1 << WORD_BITS) - 1
-_KINDS = (EventKind.DCS, EventKind.DCS_LOST, EventKind.DCS_TURN_OFF)
 
 
 def code_word(code: str) -> int:
@@ -95,7 +92,7 @@ def _classes() -> tuple[tuple[str, ...], bytes]:
     return names, table.tobytes()
 
 
-class DcsDetector:
+class DcsDetector(SubaudibleDetector):
     """Finds DCS on every row.
 
     rows: number of rows. rate: samples per second, an even multiple of 1000 from 8000. expected: for each row the name
@@ -105,12 +102,14 @@ class DcsDetector:
     Decision within 350 ms of the beginning at 12 dB SINAD, 250 … 700 Hz deviation; `index` to about two bits (15 ms).
     """
 
+    KINDS = (EventKind.DCS, EventKind.DCS_LOST, EventKind.DCS_TURN_OFF)
+    FRAMES_PER_CALL = FRAMES_PER_CALL
+    _bank: DcsBank
+
     def __init__(self, rows: int, rate: int = 24_000, expected: Sequence[str | None] | None = None) -> None:
-        self._front = SubaudibleFilter(rows, rate)
+        super().__init__(rows, rate)
         if expected is not None and len(expected) != rows:
             raise ShapeError(f"expected has {len(expected)} codes for {rows} rows")
-        self.rows = rows
-        self.rate = rate
         self._expected: list[str | None] = [None] * rows
         for row, code in enumerate(expected or ()):
             self.expect(row, code)
@@ -119,13 +118,9 @@ class DcsDetector:
 
     def reset(self) -> None:
         """Back to the constructed state; what is expected stays."""
+        super().reset()
         rows = self.rows
-        self._front.reset()
-        self._lock = np.full(rows, -1, np.int32)
-        self._gate = np.ones(rows, np.int32)
-        self._amplitude = np.zeros(rows)
         self._quiet = np.zeros(rows, np.int32)
-        self._events = np.zeros((max(1, rows) * 4 * (FRAMES_PER_CALL + 1), 5), np.int64)
         self._frames = np.zeros(rows, np.int32)
         self._bank = DcsBank(
             rows,
@@ -148,22 +143,11 @@ class DcsDetector:
                 np.frombuffer(bytearray(_classes()[1]), np.int16),
             ),
         )
-        self._end: int | None = None
-
-    @property
-    def delay(self) -> int:
-        """Delay of the low-pass in samples; events carry on-air indices all the same."""
-        return self._front.delay
 
     @property
     def code(self) -> list[str | None]:
         """The code each row holds."""
-        return [self._name(r, k) if k >= 0 else None for r, k in enumerate(self._lock.tolist())]
-
-    @property
-    def deviation_hz(self) -> NDArray[np.float64]:
-        """(rows,) deviation of the code each row holds, Hz; 0 where there is none."""
-        return np.where(self._lock >= 0, self._amplitude, 0.0)
+        return [self._value(r, k) if k >= 0 else None for r, k in enumerate(self._lock.tolist())]
 
     def expect(self, row: int, code: str | None) -> None:
         """Name to report on a row when that signal is there; None for the canonical one. Raises `RangeError`."""
@@ -172,67 +156,14 @@ class DcsDetector:
             raise RangeError(f'DCS code = "{code}" is no standard code and no other name of one')
         self._expected[row] = code
 
-    def gate(self, row: int, open: bool) -> None:
-        """Say that the carrier of a row is absent (False): nothing is found on it, and what it held is lost."""
-        self._check_row(row)
-        self._gate[row] = open
-
     def reset_row(self, row: int) -> None:
         """Forget one row, without an event; the others are not touched."""
-        self._check_row(row)
-        self._front.reset_row(row)
-        self._lock[row] = -1
-        self._gate[row] = 1
+        super().reset_row(row)
         self._quiet[row] = 0
         self._frames[row] = 0
         self._bank.clear(row)
 
-    def process(self, block: RowBlock) -> list[RowEvent]:
-        """Take a block; events in the order in which they were decided.
-
-        A gap up to 100 ms keeps the code of a row, a longer one loses it where the samples ended.
-        Raises `ShapeError` or `RateError` for a block of another kind.
-        """
-        return self.detect(self._front.process(block))
-
-    def detect(self, low: LowRows) -> list[RowEvent]:
-        """As `process`, from a front end that is shared with other detectors."""
-        if low.index == low.end:
-            return []
-        events: list[RowEvent] = []
-        if low.index != self._end:
-            if self._end is not None:
-                events = self._gap(self._end, low.index)
-            self._bank.begin(low.start)
-        self._end = low.end
-        frames = low.samples.shape[1] // FRAME
-        for at in range(0, frames, FRAMES_PER_CALL):
-            found = self._bank.process(low.samples, at * FRAME, min(FRAMES_PER_CALL, frames - at))
-            if found:
-                events += self._told(found)
-        return events
-
-    def _name(self, row: int, k: int) -> str:
+    def _value(self, row: int, k: int) -> str:
         expected = self._expected[row]
         name = self._codes[k]
         return expected if expected is not None and expected in equivalent_codes(name) else name
-
-    def _gap(self, end: int, index: int) -> list[RowEvent]:
-        if end <= index <= end + SHORT_GAP_S * self.rate:
-            return []
-        at = min(end, index)
-        events = [
-            RowEvent(EventKind.DCS_LOST, r, at, index, self.rate, self._name(r, k))
-            for r, k in enumerate(self._lock.tolist())
-            if k >= 0
-        ]
-        self._lock[:] = -1
-        return events
-
-    def _told(self, found: int) -> list[RowEvent]:
-        rows = sorted(self._events[:found].tolist(), key=lambda e: (e[3], e[1]))
-        return [RowEvent(_KINDS[k], r, i, d, self.rate, self._name(r, c)) for k, r, i, d, c in rows]
-
-    def _check_row(self, row: int) -> None:
-        if not 0 <= row < self.rows:
-            raise RangeError(f"row = {row}: this detector has rows 0 … {self.rows - 1}")
