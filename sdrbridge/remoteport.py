@@ -3,7 +3,8 @@
     worker ─Begin · Audio · Known · End · Told─▶ RemoteTuner.take ─▶ RemotePort (an RxPort) ─▶ Matrix
 
 A tuner counts its own samples, since its own start. Each over gets a place in bridge time when it begins: the tuner's
-newest sample is put to the present, as the least delayed beat of the last seconds shows it. Inside an over its speech
+newest sample is put to the present, as the least delayed beat of the last seconds shows it. The present is that of the
+steady clock at which the beat was sent, so ticks that are made late and at once move nothing. Inside an over its speech
 is played as much faster or slower as the two clocks are apart (`tunerclock`), so an over of hours neither runs dry nor
 falls behind; the next one is placed anew.
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from dsp.blocks import AUDIO_RATE
 from dsp.elastic import Stretch
 from sdrbridge.bank import Stage
+from sdrbridge.pacer import MOST_LATE_S
 from sdrbridge.ports.live import Direction
 from sdrbridge.transmission import Facts, Transmission
 from sdrbridge.tunerclock import TunerClock
@@ -29,7 +31,8 @@ KEPT = 1 << 15
 """Samples of speech kept for the matrix and the recorder: four seconds."""
 
 BEATS_S = 2.0
-"""Seconds of beats of which the least delayed one says where the tuner is in bridge time."""
+"""Seconds of beats of which the least delayed one says where the tuner is in bridge time, and of ticks of which the most
+punctual one says where bridge time is on the steady clock."""
 
 _TIMES = ("t_s", "at_s", "start_s", "end_s")
 """Fields of a worker's event that are tuner time."""
@@ -181,6 +184,28 @@ class _Placed:
     offset: int
 
 
+class _Least:
+    """The least of what was seen in the last seconds; 0 before anything was."""
+
+    def __init__(self) -> None:
+        # When it was seen, and what: rising, so that the first is the least of those that still count.
+        self._seen: deque[tuple[int, int]] = deque()
+
+    @property
+    def value(self) -> int:
+        return self._seen[0][1] if self._seen else 0
+
+    def see(self, now: int, value: int) -> None:
+        while self._seen and self._seen[-1][1] >= value:
+            self._seen.pop()
+        self._seen.append((now, value))
+        while self._seen[0][0] <= now - BEATS_S * AUDIO_RATE:
+            self._seen.popleft()
+
+    def clear(self) -> None:
+        self._seen.clear()
+
+
 class RemoteTuner:
     """All channels of one tuner, whichever worker serves it. sink: told of what the worker tells, in bridge time."""
 
@@ -201,22 +226,28 @@ class RemoteTuner:
         self._sink = sink
         self._placed: dict[str, _Placed] = {}
         self._names: dict[str, str] = {}
-        # When it was seen, and the offset: rising, so that the first is the least of those that still count.
-        self._offsets: deque[tuple[int, int]] = deque()
+        self._offsets = _Least()
+        self._ticks = _Least()
 
     @property
     def offset(self) -> int:
         """What is added to tuner time to get bridge time, for an over that begins now."""
-        return self._offsets[0][1] if self._offsets else 0
+        return self._offsets.value
 
     def take(self, messages: Iterable[Message], now: int, monotonic: float) -> None:
         """Take what arrived before the tick of `now`, which came at `monotonic` by the machine's steady clock."""
         messages = list(messages)
+        tick = round(monotonic * AUDIO_RATE) - now
+        if tick - self._ticks.value > MOST_LATE_S * AUDIO_RATE:
+            # Later than a tick ever is: the beat of the bridge began anew.
+            self._ticks.clear()
+        self._ticks.see(now, tick)
         for message in messages:
             # First the time: it belongs to all that came with it.
             if isinstance(message, Beat):
                 self.beat = message
-                self._see(now, now - message.time)
+                sent = round(message.sent_s * AUDIO_RATE) - self._ticks.value
+                self._offsets.see(now, sent - message.time)
                 self.clock.beat(message.time, now - (monotonic - message.sent_s) * AUDIO_RATE)
         for message in messages:
             if isinstance(message, Hello):
@@ -228,13 +259,6 @@ class RemoteTuner:
                 self._tell(message.event)
             elif isinstance(message, Begin | Known | Audio | End):
                 self._about_over(message)
-
-    def _see(self, now: int, offset: int) -> None:
-        while self._offsets and self._offsets[-1][1] >= offset:
-            self._offsets.pop()
-        self._offsets.append((now, offset))
-        while self._offsets[0][0] <= now - BEATS_S * AUDIO_RATE:
-            self._offsets.popleft()
 
     def _about_over(self, message: Begin | Known | Audio | End) -> None:
         port = self.ports.get(message.channel)

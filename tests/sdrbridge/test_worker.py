@@ -12,6 +12,7 @@ from sdrbridge.bank import Stage
 from sdrbridge.bridge import LineCommon, make_line
 from sdrbridge.matrix import Event
 from sdrbridge.receiver import Receiver
+from sdrbridge.pacer import MOST_LATE_S
 from sdrbridge.remoteport import RemotePort, RemoteTuner
 from sdrbridge.transmission import Facts, Transmission
 from sdrbridge.wire import Audio, Beat, Begin, End, Hello, Message, Setup, Told, Unpacker, WireError
@@ -163,6 +164,42 @@ def test_an_over_of_minutes_stays_with_the_clock_of_the_bridge(ppm: int) -> None
     at_hz = np.argmax(np.abs(np.fft.rfft(hum * np.hanning(8000), 1 << 20))) * 8000 / (1 << 20)
     assert at_hz == pytest.approx(1000 * (1 + ppm * 1e-6), abs=0.02)
     assert np.abs(np.diff(hum, 2)).max() < 0.62  # a sine of 1 kHz bends by 0.586 at most, and nothing is torn
+
+
+def placed_after(late_s: float, begins_s: float) -> float:
+    """How many ms too early an over is placed that begins on the air at `begins_s`, when the tick of 3 s is `late_s` late.
+
+    Up to 200 ms late the ticks that are due are made at once; after more, bridge time goes on from where it stood.
+    """
+    tuner = RemoteTuner("t", ["A"], lambda event: None)
+    time, now, at, begin = 0, 0, 0.0, round(begins_s * 8000)
+    due = 0.0
+    while now < 8 * 8000:
+        at = max(at + 0.0001, due)
+        if now == 3 * 8000:
+            at += late_s
+            due = at if late_s > MOST_LATE_S else due
+        messages: list[Message] = []
+        while (time + 80) / 8000 <= at:
+            if time == begin:
+                messages.append(Begin("A", "A-0001", time, Facts()))
+            time += 80
+            messages.append(Beat(time, sent_s=time / 8000))
+        tuner.take(messages, now, at)
+        for over in tuner.ports["A"].begun():
+            given_up = late_s if late_s > MOST_LATE_S and begins_s > 3 else 0.0
+            return (begins_s - given_up - over.start / 8000) * 1000
+        now += TICK_SAMPLES
+        due += TICK_SAMPLES / 8000
+    raise AssertionError("nothing began")
+
+
+@pytest.mark.parametrize("begins_s", [2.0, 3.05, 3.16, 3.5, 4.5, 6.0])
+@pytest.mark.parametrize("late_s", [0.0, 0.14, 0.19, 0.5])
+def test_ticks_that_are_made_good_do_not_move_what_begins(late_s: float, begins_s: float) -> None:
+    # Between two steps of 10 ms the steady clock and the samples agree; what begins in lost time has no place in it.
+    if late_s <= MOST_LATE_S or not 3 < begins_s < 3 + late_s:
+        assert placed_after(late_s, begins_s) == pytest.approx(0, abs=1)
 
 
 def test_messages_about_nothing_known_are_counted() -> None:
