@@ -31,8 +31,8 @@ KEPT = 1 << 15
 """Samples of speech kept for the matrix and the recorder: four seconds."""
 
 BEATS_S = 2.0
-"""Seconds of beats of which the least delayed one says where the tuner is in bridge time, and of ticks of which the most
-punctual one says where bridge time is on the steady clock."""
+"""Seconds of beats of which the least delayed one says where the tuner is in bridge time, and of ticks of which the
+most punctual one says where bridge time is on the steady clock."""
 
 _TIMES = ("t_s", "at_s", "start_s", "end_s")
 """Fields of a worker's event that are tuner time."""

@@ -11,8 +11,8 @@ from sdrbridge import config
 from sdrbridge.bank import Stage
 from sdrbridge.bridge import LineCommon, make_line
 from sdrbridge.matrix import Event
-from sdrbridge.receiver import Receiver
 from sdrbridge.pacer import MOST_LATE_S
+from sdrbridge.receiver import Receiver
 from sdrbridge.remoteport import RemotePort, RemoteTuner
 from sdrbridge.transmission import Facts, Transmission
 from sdrbridge.wire import Audio, Beat, Begin, End, Hello, Message, Setup, Told, Unpacker, WireError
@@ -167,7 +167,7 @@ def test_an_over_of_minutes_stays_with_the_clock_of_the_bridge(ppm: int) -> None
 
 
 def placed_after(late_s: float, begins_s: float) -> float:
-    """How many ms too early an over is placed that begins on the air at `begins_s`, when the tick of 3 s is `late_s` late.
+    """How many ms too early an over is placed that begins on the air at `begins_s`, with the tick of 3 s `late_s` late.
 
     Up to 200 ms late the ticks that are due are made at once; after more, bridge time goes on from where it stood.
     """
