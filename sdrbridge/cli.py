@@ -139,7 +139,7 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("--socket", type=Path, metavar="PATH", help="control socket (default: in the runtime folder)")
 
     check = verb("check", "validate a site file exactly as the daemon would")
-    check.add_argument("site", type=Path, metavar="SITE")
+    check.add_argument("site", type=Path, metavar="SITE", help="site file (TOML)")
 
     record = verb("record", "capture IQ of a source as SigMF")
     record.add_argument("source", metavar="SOURCE", help="rtlsdr:… · rtltcp:HOST:PORT · soapy:… · file:PATH")
@@ -166,16 +166,20 @@ def make_parser() -> argparse.ArgumentParser:
 
     siggen = verb("siggen", "make a recording from a scene description, with the truth beside it")
     siggen.add_argument("scene", type=Path, metavar="SCENE", help="scene (TOML)")
-    siggen.add_argument("--out", type=Path, default=Path("recordings"), metavar="DIR")
+    siggen.add_argument(
+        "--out", type=Path, default=Path("recordings"), metavar="DIR", help="folder to write to (default: recordings)"
+    )
 
     serve = verb("serve-rtltcp", "play a recording to rtl_tcp clients")
     serve.add_argument("source", metavar="SOURCE", help="file:PATH, or the path of a recording")
-    serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=1234)
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1, not the network)")
+    serve.add_argument("--port", type=int, default=1234, help="port to listen at (default: 1234)")
     serve.add_argument("--rate", type=_frequency, metavar="HZ", help="sample rate, where the file does not say it")
     serve.add_argument("--format", help="sample type, where the suffix does not say it: cu8, ci16_le, cf32_le …")
     serve.add_argument("--loop", action="store_true", help="begin again at the end")
-    serve.add_argument("--pace", choices=["real", "max"], default="real")
+    serve.add_argument(
+        "--pace", choices=["real", "max"], default="real", help="as it happened (default), or as fast as it is taken"
+    )
 
     add_verbs(verbs)
     add_journal_verbs(verb)

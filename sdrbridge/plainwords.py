@@ -168,7 +168,7 @@ _WORDS: dict[str, Callable[[Event], str]] = {
     ),
     "port.unkey": lambda e: f"the hand was taken off {e['port']}{by_whom(e)}",
     "control.asked": lambda e: f"{e['who']} looks at the bridge, {e['verb']} first",
-    "control.refused": lambda e: f"{e['verb']} was refused{by_whom(e)}: {e['reason']}",
+    "control.refused": lambda e: f"{e['verb']}, asked for{by_whom(e)}, was refused: {e['reason']}",
     "degraded": lambda e: f"{e['what']} is degraded: {e['reason']}",
     "restored": lambda e: f"{e['what']} is as it should be again",
     "config.reloaded": lambda e: (
