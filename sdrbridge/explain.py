@@ -41,6 +41,7 @@ class _Case:
         self.engine, self.reasons, self.name = engine, reasons, name
         self.here = engine.now / AUDIO_RATE
         self.matrix = engine.matrix
+        self._channels = {channel.name: channel for channel in engine.site.channels}
 
     def refused(self) -> Why:
         chain = self.reasons.chain("refused", self.name)
@@ -133,6 +134,10 @@ class _Case:
             found.append(f"what {name} says is cut off: {self.matrix.looped[name]}")
             self._add(chain, self.reasons.last(name, "loop.found"))
         over = self.matrix.talking().get(name)
+        if name in self._channels and state.state == "degraded":
+            # It has been said that nothing is received; what was received last says nothing of now.
+            chain += self.reasons.origin(name) if over is not None else self.reasons.chain("silent", name)
+            return True
         if over is None:
             found.append(self._quiet(state.name, chain))
             return True
@@ -152,7 +157,7 @@ class _Case:
     def _quiet(self, name: str, chain: list[Event]) -> str:
         """Why nothing comes in."""
         chain += self.reasons.chain("silent", name)
-        channel = next((c for c in self.engine.site.channels if c.name == name), None)
+        channel = self._channels.get(name)
         if channel is None:
             return f"nothing comes in at {name}"
         opened, closed = self.reasons.last(name, "carrier.open"), self.reasons.last(name, "carrier.close")

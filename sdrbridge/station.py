@@ -230,9 +230,9 @@ class Station:
         monotonic = self.clock.monotonic()
         self.block_age = None
         for name, link in self.links.items():
-            before = link.supervisor.state
+            before = link.supervisor.state, link.silent_s
             link.pump(now, monotonic)
-            if link.supervisor.state is not before:
+            if (link.supervisor.state, link.silent_s) != before:
                 self._look_at(name, link)
             at = link.last_beat_s
             if at is not None and self.block_age is None:
@@ -271,6 +271,11 @@ class Station:
             engine.restore(f"tuner {name}")
         elif name in self._resting:
             engine.degrade(f"tuner {name}", "is in no patch and rests while the machine is overloaded")
+        elif link.silent_s:
+            limits = link.supervisor.limits
+            # Told once; how long it has been stands in the tuner's state.
+            said = f"nothing was received for {1000 * limits.quiet_s:.0f} ms; given up after {limits.hang_s:g} s of it"
+            engine.degrade(f"tuner {name}", said)
         elif state.reason != "is starting":
             engine.degrade(f"tuner {name}", state.reason)
 

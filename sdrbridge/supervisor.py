@@ -33,12 +33,15 @@ class Order(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """start_s: until the first beat. hang_s: between beats. first_s, most_s, good_s: of the back-off, see above.
+    """start_s: until the first beat. quiet_s, hang_s: between beats, after which it is said, and given up.
+
+    first_s, most_s, good_s: of the back-off, see above.
 
     rss_bytes: memory a process may take; the driver leaks if it takes more.
     """
 
     start_s: float = 20.0
+    quiet_s: float = 0.4
     hang_s: float = 2.0
     first_s: float = 0.25
     most_s: float = 30.0
@@ -111,6 +114,11 @@ class Supervisor:
         if self.state is State.UP and now - self._beat > self.limits.hang_s:
             return self._fail(now, f"hangs: nothing came for {self.limits.hang_s:g} s")
         return None
+
+    def silent_s(self, now: float) -> float:
+        """Since when nothing has come from it, where it is up and that is longer than it should be; 0 otherwise."""
+        silent = now - self._beat
+        return silent if self.state is State.UP and silent > self.limits.quiet_s else 0.0
 
     def _start(self, now: float) -> Order:
         self.starts += 1

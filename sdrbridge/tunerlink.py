@@ -72,6 +72,8 @@ class TunerLink:
         self._ending: list[WorkerProcess] = []
         self._seen: Beat | None = None
         self.description = ""
+        self.silent_s = 0.0
+        """Since when nothing has come from the worker, at the last `pump`; 0 while it comes as it should."""
 
     @property
     def pid(self) -> int | None:
@@ -99,6 +101,7 @@ class TunerLink:
         if running is not None:
             self._read(running, now, monotonic)
         self._obey(self.supervisor.tick(monotonic), now, monotonic)
+        self.silent_s = self.supervisor.silent_s(monotonic)
         if self._ending:
             self._ending = [process for process in self._ending if process.poll() is None]
 
@@ -110,11 +113,17 @@ class TunerLink:
     def state(self) -> TunerState:
         """How it is."""
         beat, hello = self._seen or Beat(0), self.remote.hello
-        up = self.supervisor.state is State.UP
+        state, reason = "down", self.supervisor.reason
+        if self.supervisor.state is State.STARTING:
+            reason = "is starting"
+        elif self.supervisor.state is State.UP:
+            state = "up"
+            if self.silent_s:
+                state, reason = "degraded", f"nothing received for {1000 * self.silent_s:.0f} ms"
         return TunerState(
             self.setup.tuner.name,
-            "up" if up else "down",
-            self.supervisor.reason if self.supervisor.state is not State.STARTING else "is starting",
+            state,
+            reason,
             self.description,
             hello.rate if hello else 0,
             hello.center_hz if hello else None,

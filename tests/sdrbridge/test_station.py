@@ -6,16 +6,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from hw.clock import ManualClock
 from sdrbridge import config
 from sdrbridge.control.identity import of_this_process
+from sdrbridge.control.types import WhyAnswer, WhyAsked
 from sdrbridge.listeners import Folders
+from sdrbridge.operations import Operations
 from sdrbridge.remoteport import RemoteTuner
 from sdrbridge.shed import DOWN, UP
 from sdrbridge.station import Station
 from sdrbridge.supervisor import State
+from sdrbridge.transmission import Facts
 from sdrbridge.tunerlink import TunerLink
-from sdrbridge.wire import Beat, Bye, Hello, Setup, pack
+from sdrbridge.wire import Audio, Beat, Begin, Bye, Hello, Message, Setup, pack
 
 TUNER = '[[tuner]]\nname = "{0}"\nsource = "file:{0}.cu8"\ncenter = "155.0M"\nrate = "48k"\n'
 CHANNEL = '[[channel]]\nname = "ch-{0}"\ntuner = "{0}"\noffset = "0k"\nmode = "nfm"\n'
@@ -93,6 +98,70 @@ def test_overload_and_a_lost_receiver(tmp_path: Path) -> None:
         for them in workers.values():
             for worker in them:
                 worker.connection.close()
+
+
+def test_a_worker_that_falls_silent_is_told_of_before_it_is_given_up(tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text(SITE.replace(TUNER.format("spare"), "").replace(CHANNEL.format("spare"), ""))
+    clock = ManualClock()
+    workers: list[Worker] = []
+
+    def start(end: socket.socket) -> Worker:
+        workers.append(Worker(end))
+        return workers[-1]
+
+    def link(setup: Setup, remote: RemoteTuner) -> TunerLink:
+        return TunerLink(setup, remote, start)
+
+    station = Station(config.load(tmp_path / "site.toml"), Folders(tmp_path / "state"), clock, link=link)
+    engine = station.engine
+    events: list[dict[str, object]] = []
+    engine.add_sink(events.append)
+    operations = Operations(engine, clock)
+    asyncio.run(station.start())
+
+    def tick(times: int, *more: Message) -> None:
+        for _ in range(times):
+            if more:
+                workers[-1].connection.sendall(pack([*more, Beat(engine.now, sent_s=clock.monotonic())]))
+            station.tick()
+            clock.advance(0.02)
+
+    def why() -> WhyAnswer:
+        return operations.why(WhyAsked(question="silent", name="ch-main"), of_this_process())
+
+    try:
+        tick(30, Hello("main", "iq", 48_000, None))
+        tick(1, Begin("ch-main", "o", engine.now - 100, Facts()))
+        while engine.matrix.holder("p") is None:
+            speech = np.full(160, 0.5, np.float32).tobytes()
+            tick(1, Audio("ch-main", engine.now - 160, speech))
+        assert not why().now
+        # Nothing more comes. It is said within half a second, once, and nothing is done about it yet.
+        tick(19)
+        assert engine.tuners["main"].state == "up" and "tuner main" not in engine.degraded
+        tick(4)
+        seen = engine.snapshot()
+        assert seen.tuners["main"].state == "degraded"
+        assert seen.ports["ch-main"].reason == "tuner main: nothing received for 460 ms"
+        answer = why()
+        assert answer.now and answer.answer == "ch-main is degraded: tuner main: nothing received for 460 ms"
+        tick(40)
+        assert "1260 ms" in engine.snapshot().ports["ch-main"].reason and not workers[0].killed
+        told = [event for event in events if event["event"] == "degraded" and event["what"] == "tuner main"]
+        assert len(told) == 1 and "nothing was received for 400 ms" in str(told[0]["reason"])
+        # It goes on.
+        tick(1, Hello("main", "iq", 48_000, None))
+        assert engine.tuners["main"].state == "up" and "tuner main" not in engine.degraded
+        assert not why().now
+        # It does not.
+        tick(120)
+        assert workers[0].killed and len(workers) == 2
+        reasons = [str(event["reason"]) for event in events if event["event"] == "degraded"]
+        assert [("given up" in reason, "hangs" in reason) for reason in reasons[-2:]] == [(True, False), (False, True)]
+    finally:
+        asyncio.run(station.stop())
+        for worker in workers:
+            worker.connection.close()
 
 
 def test_workers_are_waited_for(tmp_path: Path) -> None:

@@ -37,6 +37,15 @@ def test_a_hang_is_ended_and_started_again() -> None:
     assert it.restarts == 1
 
 
+def test_silence_is_told_of_long_before_it_is_a_hang() -> None:
+    it = up()
+    assert it.silent_s(1.4) == 0.0 and it.silent_s(1.5) == pytest.approx(0.5)
+    it.beat(1.5)
+    assert it.silent_s(1.6) == 0.0
+    assert it.tick(3.6) is Order.KILL
+    assert it.silent_s(3.6) == 0.0
+
+
 def test_a_start_without_a_beat_is_a_failure() -> None:
     it = Supervisor(LIMITS)
     it.start(0.0)
