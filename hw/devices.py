@@ -142,29 +142,27 @@ def _soapy(load: Callable[[str], Any], notes: list[str]) -> list[Radio]:
 
 
 def _sound_cards(load: Callable[[str], Any], notes: list[str]) -> list[SoundCard]:
-    cards = []
     try:
-        pyaudio = load("pyaudio")
-        with silenced_stderr():
-            audio = pyaudio.PyAudio()
-        try:
-            for i in range(audio.get_device_count()):
-                info = audio.get_device_info_by_index(i)
-                api = audio.get_host_api_info_by_index(info["hostApi"])["name"]
-                cards.append(
-                    SoundCard(
-                        i,
-                        str(info["name"]),
-                        str(api),
-                        int(info["maxInputChannels"]),
-                        int(info["maxOutputChannels"]),
-                        round(info["defaultSampleRate"]),
-                    )
-                )
-        finally:
-            audio.terminate()
+        return sound_cards(load)
     except Exception as e:
         notes.append(f"sound cards: PyAudio cannot be used ({type(e).__name__}: {e}); {PYAUDIO_REMEDY}")
+        return []
+
+
+def sound_cards(load: Callable[[str], Any]) -> list[SoundCard]:
+    """The sound cards that PortAudio sees. Raises what PyAudio raises, also when it is not there."""
+    cards = []
+    pyaudio = load("pyaudio")
+    with silenced_stderr():
+        audio = pyaudio.PyAudio()
+    try:
+        for i in range(audio.get_device_count()):
+            info = audio.get_device_info_by_index(i)
+            api = audio.get_host_api_info_by_index(info["hostApi"])["name"]
+            inputs, outputs = int(info["maxInputChannels"]), int(info["maxOutputChannels"])
+            cards.append(SoundCard(i, str(info["name"]), str(api), inputs, outputs, round(info["defaultSampleRate"])))
+    finally:
+        audio.terminate()
     return cards
 
 

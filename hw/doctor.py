@@ -3,82 +3,16 @@
 `fail` is what keeps the bridge, or a radio that is plugged in, from working; `warn` is what somebody may miss later.
 """
 
-import grp
 import importlib
 import importlib.metadata
 import importlib.util
-import os
-import platform
-import shutil
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from hw import rtlsdr, soapydevice
-from hw.devices import PYAUDIO_REMEDY, usb_devices
+from hw import donorcheck, rtlsdr, soapydevice
+from hw.devices import usb_devices
 from hw.errors import DeviceError
-
-
-class Status(Enum):
-    """How it stands."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One answer. name: what was checked. finding: what was found. remedy: what to do, "" if nothing is to be done."""
-
-    name: str
-    status: Status
-    finding: str
-    remedy: str = ""
-
-
-def _group_names() -> list[str]:
-    names = []
-    for number in {*os.getgroups(), os.getegid()}:
-        try:
-            names.append(grp.getgrgid(number).gr_name)
-        except KeyError:
-            names.append(str(number))
-    return names
-
-
-def _folder_of(package: str) -> Path | None:
-    spec = importlib.util.find_spec(package)
-    return Path(spec.origin).parent if spec is not None and spec.origin else None
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What the checks look at, so that a test can show them another machine.
-
-    root: where /proc, /sys, /dev, /etc and /lib are. python: version of the interpreter. architecture: as uname says.
-    libc: "glibc" or another. load: imports by name. version: of a distribution. providers: distributions by the
-    packages they install. folder_of: folder of a package. user_id, groups: who runs this. known_groups: groups that
-    exist here. may_use: whether a file may be read and written. storage: where recordings go. free: bytes there.
-    """
-
-    root: Path = Path("/")
-    python: tuple[int, ...] = tuple(sys.version_info[:3])
-    architecture: str = platform.machine()
-    libc: str = platform.libc_ver()[0]
-    load: Callable[[str], Any] = importlib.import_module
-    version: Callable[[str], str] = importlib.metadata.version
-    providers: Callable[[], Mapping[str, Sequence[str]]] = importlib.metadata.packages_distributions
-    folder_of: Callable[[str], Path | None] = _folder_of
-    user_id: int = field(default_factory=os.geteuid)
-    groups: Sequence[str] = field(default_factory=_group_names)
-    known_groups: Sequence[str] = field(default_factory=lambda: [g.gr_name for g in grp.getgrall()])
-    may_use: Callable[[Path], bool] = lambda path: os.access(path, os.R_OK | os.W_OK)
-    storage: Path = field(default_factory=Path.cwd)
-    free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free
+from hw.machine import Check, Machine, Status
 
 
 def examine(machine: Machine | None = None) -> list[Check]:
@@ -272,15 +206,6 @@ def _soapy(machine: Machine, name: str) -> list[Check]:
     return [Check(name, Status.OK, f"SoapySDR {module.getAPIVersion()}")]
 
 
-def _pyaudio(machine: Machine, name: str) -> list[Check]:
-    try:
-        module = machine.load("pyaudio")
-        return [Check(name, Status.OK, str(module.get_portaudio_version_text()))]
-    except Exception as e:
-        finding = f"PyAudio cannot be loaded ({type(e).__name__}: {e}); needed for sound cards only"
-        return [Check(name, Status.WARN, finding, PYAUDIO_REMEDY)]
-
-
 _GROUPS = {"plugdev": "radios on USB", "dialout": "serial ports that key a transmitter", "audio": "sound cards"}
 
 
@@ -326,7 +251,9 @@ _CHECKS: dict[str, Callable[[Machine, str], list[Check]]] = {
     "udev": _udev,
     "dvb driver": _dvb,
     "soapysdr": _soapy,
-    "sound": _pyaudio,
+    "sound": donorcheck.sound,
+    "sound server": donorcheck.sound_server,
+    "serial": donorcheck.serial,
     "groups": _groups,
     "disk": _disk,
 }

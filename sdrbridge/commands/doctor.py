@@ -2,7 +2,8 @@
 
 from argparse import Namespace
 
-from hw.doctor import Status, examine
+from hw.doctor import examine
+from hw.machine import Status
 from sdrbridge.commands.output import print_json, print_table
 
 

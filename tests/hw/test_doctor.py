@@ -1,6 +1,7 @@
 """The doctor on sound and on sick machines."""
 
 import importlib.metadata
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from hw.doctor import Machine, Status, examine
+from hw.doctor import examine
+from hw.machine import Machine, Status
 from tests.hw import fake_rtlsdr
 from tests.hw.fake_rtlsdr import Dongle
-from tests.hw.test_devices import nothing, plug_in
+from tests.hw.test_devices import FakeAudio, nothing, plug_in
 
 V3 = "fpu avx avx2 bmi1 bmi2 f16c fma abm movbe xsave"
 V4 = V3 + " avx512f avx512bw avx512cd avx512dq avx512vl"
@@ -36,7 +38,8 @@ def healthy(tmp_path: Path) -> Machine:
         "dsp.fec._golay": SimpleNamespace(),
         "rtlsdr": fake_rtlsdr.module(Dongle()),
         "SoapySDR": SimpleNamespace(getAPIVersion=lambda: "0.8.0"),
-        "pyaudio": SimpleNamespace(get_portaudio_version_text=lambda: "PortAudio V19.6.0"),
+        "pyaudio": SimpleNamespace(get_portaudio_version_text=lambda: "PortAudio V19.6.0", PyAudio=FakeAudio),
+        "serial": SimpleNamespace(VERSION="3.5"),
         "soundfile": SimpleNamespace(__libsndfile_version__="1.2.2"),
     }
     plug_in(root, "1-1")
@@ -53,6 +56,8 @@ def healthy(tmp_path: Path) -> Machine:
         groups=["me", "plugdev", "dialout", "audio"],
         known_groups=["root", "plugdev", "dialout", "audio"],
         may_use=lambda path: True,
+        environment={},
+        answers=lambda path: True,
         storage=tmp_path,
         free=lambda path: 10**12,
     )
@@ -67,6 +72,9 @@ def test_sound_machine(healthy: Machine) -> None:
     findings = {c.name: c.finding for c in examine(healthy)}
     assert findings["cpu"] == "x86-64-v3, AVX2"
     assert findings["kernels"] == "2 compiled kernels load"
+    assert findings["sound"] == "PortAudio V19.6.0: 1 to hear with, 1 to speak with"
+    assert findings["sound server"] == "none runs here; cards are used directly, by their ALSA names"
+    assert findings["serial"] == "pyserial 3.5: no serial port is there"
     assert findings["rtl-sdr"] == "pyrtlsdr and librtlsdr load; 1 dongle"
     assert all(c.remedy == "" for c in examine(healthy))
 
@@ -223,3 +231,77 @@ def test_this_machine() -> None:
     names = [c.name for c in examine()]
     assert {"python", "kernels", "cpu", "rtl-sdr", "disk"} <= set(names)
     assert all(c.status is Status.OK for c in examine() if c.name in ("python", "packages", "numpy"))
+
+
+def test_no_sound_card(healthy: Machine) -> None:
+    class Deaf(FakeAudio):
+        def get_device_count(self) -> int:
+            return 0
+
+    def load(name: str) -> Any:
+        module = healthy.load(name)
+        if name == "pyaudio":
+            return SimpleNamespace(get_portaudio_version_text=module.get_portaudio_version_text, PyAudio=Deaf)
+        return module
+
+    name, status, finding, remedy = one(healthy, load=load)
+    assert (name, status) == ("sound", Status.WARN)
+    assert "sees no sound card" in finding and "arecord -l" in remedy and "group audio" in remedy
+
+
+def finding_of(machine: Machine, name: str) -> str:
+    return next(check.finding for check in examine(machine) if check.name == name)
+
+
+def test_a_sound_server_that_answers(healthy: Machine) -> None:
+    folder = healthy.root / "run/user/1000"
+    (folder / "pulse").mkdir(parents=True)
+    (folder / "pipewire-0").touch()
+    assert unwell(healthy) == []
+    assert finding_of(healthy, "sound server") == f"PipeWire answers at {folder}/pipewire-0"
+    (folder / "pulse/native").touch()
+    assert finding_of(healthy, "sound server").startswith("PulseAudio, or PipeWire in its place, answers")
+    told = replace(healthy, environment={"PULSE_SERVER": "tcp:radio.example"})
+    assert finding_of(told, "sound server") == "PULSE_SERVER says tcp:radio.example; not asked"
+
+
+def test_a_sound_server_that_does_not_answer(healthy: Machine) -> None:
+    (healthy.root / "run/user/1000/pulse").mkdir(parents=True)
+    (healthy.root / "run/user/1000/pulse/native").touch()
+    name, status, finding, remedy = one(healthy, answers=lambda path: False)
+    assert (name, status) == ("sound server", Status.WARN)
+    assert finding.startswith("nobody answers at ") and "systemctl --user restart" in remedy
+    wrong = one(healthy, environment={"PULSE_SERVER": "unix:/nowhere/native"}, answers=lambda path: False)
+    assert wrong[2] == "nobody answers at /nowhere/native"
+
+
+def test_a_sound_server_of_somebody_else(healthy: Machine) -> None:
+    (healthy.root / "run/user/33/pulse").mkdir(parents=True)
+    (healthy.root / "run/user/33/pulse/native").touch()
+    name, status, finding, remedy = one(healthy)
+    assert (name, status) == ("sound server", Status.WARN)
+    assert "number 33" in finding and "terminate-user 33" in remedy
+
+
+def test_the_real_question_whether_a_socket_answers(healthy: Machine, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        server.bind(str(tmp_path / "s"))
+        assert not Machine().answers(tmp_path / "s")
+        server.listen()
+        assert Machine().answers(tmp_path / "s")
+    assert not Machine().answers(tmp_path / "nowhere")
+
+
+def test_no_pyserial(healthy: Machine) -> None:
+    name, status, finding, remedy = one(healthy, load=without(healthy, "serial", ImportError("No module named serial")))
+    assert (name, status) == ("serial", Status.WARN)
+    assert "pyserial cannot be used" in finding and "RTS or DTR" in finding and remedy == "pip install 'sdrbridge[hw]'"
+
+
+def test_serial_ports_and_who_may_use_them(healthy: Machine) -> None:
+    (healthy.root / "dev").mkdir(exist_ok=True)
+    (healthy.root / "dev/ttyUSB0").touch()
+    assert finding_of(healthy, "serial") == f"pyserial 3.5: {healthy.root}/dev/ttyUSB0"
+    name, status, finding, remedy = one(healthy, may_use=lambda path: "tty" not in path.name)
+    assert (name, status) == ("serial", Status.WARN)
+    assert "ttyUSB0 may not be used" in finding and "dialout" in remedy
