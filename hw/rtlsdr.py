@@ -19,16 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from dsp.blocks import IqBlock
 from dsp.convert import sample_type
 from hw import rtl2832
-from hw.base import Source, SourceInfo, SourceStatistics
+from hw.base import Source, SourceInfo
 from hw.clock import Clock, SystemClock
 from hw.errors import DeviceBusy, DeviceError, DeviceLost, DeviceNotFound, SourceError, Unsupported
 from hw.losses import LossEstimator
-from hw.ring import RingStatistics, SampleRing
+from hw.ring import SampleRing
 from hw.spec import SourceRequest
-from hw.stream import RingReader
+from hw.stream import RingReader, Streamed
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +106,7 @@ def _is_index(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 4 and text == str(int(text))
 
 
-class RtlSdrSource:
+class RtlSdrSource(Streamed):
     """A Tuner on USB; opens and starts at once.
 
     address: as `choose`. rate: samples per second. center_hz: centre frequency. gain_db: None for automatic.
@@ -177,18 +176,6 @@ class RtlSdrSource:
         """What is known of it."""
         hardware = f"RTL2832U, tuner {self._tuner}, serial {self._serial}"
         return SourceInfo(self._name, "iq", self._rate, self._center_hz, None, self._start, _CU8.name, hardware)
-
-    def read(self, n: int) -> IqBlock | None:
-        """As `Source.read`; waits for samples. None once it is closed; `DeviceLost` once the dongle is gone."""
-        return self._reader.read(n)
-
-    def statistics(self) -> SourceStatistics:
-        """Counters since it was opened."""
-        return self._reader.statistics()
-
-    def ring_statistics(self) -> RingStatistics:
-        """Counters of the ring between the driver and the reader."""
-        return self._ring.statistics()
 
     def tune(self, center_hz: int) -> int:
         """Set the centre frequency; returns it. Raises `Unsupported` where the tuner cannot go."""

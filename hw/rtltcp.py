@@ -11,17 +11,16 @@ import socket
 import threading
 from datetime import datetime
 
-from dsp.blocks import IqBlock
 from dsp.convert import sample_type
 from hw import rtl2832
-from hw.base import Source, SourceInfo, SourceStatistics
+from hw.base import Source, SourceInfo
 from hw.clock import Clock, SystemClock
 from hw.errors import DeviceBusy, DeviceError, DeviceLost, DeviceNotFound, SourceError, Unsupported
 from hw.losses import LossEstimator
-from hw.ring import RingStatistics, SampleRing
+from hw.ring import SampleRing
 from hw.rtltcp_protocol import DEFAULT_PORT, HEADER_BYTES, Command, CommandCode, Header
 from hw.spec import SourceRequest
-from hw.stream import RingReader
+from hw.stream import RingReader, Streamed
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +33,7 @@ _LARGEST_RATE = 20_000_000
 _LARGEST_HZ = 0xFFFFFFFF
 
 
-class RtlTcpSource:
+class RtlTcpSource(Streamed):
     """A Tuner behind rtl_tcp; connects at once, so that a wrong address is told at once.
 
     rate: samples per second. center_hz: centre frequency. gain_db: None for automatic. ppm: frequency correction.
@@ -97,18 +96,6 @@ class RtlTcpSource:
     def reconnections(self) -> int:
         """How often the connection was made anew."""
         return self._reconnections
-
-    def read(self, n: int) -> IqBlock | None:
-        """As `Source.read`; waits for samples. None once it is closed."""
-        return self._reader.read(n)
-
-    def statistics(self) -> SourceStatistics:
-        """Counters since it was opened."""
-        return self._reader.statistics()
-
-    def ring_statistics(self) -> RingStatistics:
-        """Counters of the ring between the network and the reader."""
-        return self._ring.statistics()
 
     def tune(self, center_hz: int) -> int:
         """Set the centre frequency; the protocol tells no answer, so what was asked is what is returned."""

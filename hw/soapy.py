@@ -11,16 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from dsp.blocks import IqBlock
 from dsp.convert import sample_type
 from dsp.errors import RangeError
-from hw.base import Source, SourceInfo, SourceStatistics
+from hw.base import Source, SourceInfo
 from hw.clock import Clock, SystemClock
 from hw.errors import DeviceLost, SourceError, Unsupported
-from hw.ring import RingStatistics, SampleRing
+from hw.ring import SampleRing
 from hw.soapydevice import SoapyDevice, driver
 from hw.spec import SourceRequest
-from hw.stream import RingReader
+from hw.stream import RingReader, Streamed
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +30,7 @@ _JOIN_S = 5.0
 _JUMP_S = 0.01
 
 
-class SoapySource:
+class SoapySource(Streamed):
     """A Tuner behind SoapySDR; opens and starts at once.
 
     address: SoapySDR's arguments, "driver=rtlsdr,serial=1". rate: samples per second. center_hz: centre frequency.
@@ -99,18 +98,6 @@ class SoapySource:
     def overflows(self) -> int:
         """How often SoapySDR reported an overflow."""
         return self._overflows
-
-    def read(self, n: int) -> IqBlock | None:
-        """As `Source.read`; waits for samples. None once it is closed; `DeviceLost` once the device is gone."""
-        return self._reader.read(n)
-
-    def statistics(self) -> SourceStatistics:
-        """Counters since it was opened."""
-        return self._reader.statistics()
-
-    def ring_statistics(self) -> RingStatistics:
-        """Counters of the ring between the driver and the reader."""
-        return self._ring.statistics()
 
     def tune(self, center_hz: int) -> int:
         """Set the centre frequency; returns what the device made of it, in whole hertz."""

@@ -7,7 +7,7 @@ import numpy as np
 from dsp.blocks import IqBlock
 from dsp.convert import SampleType, to_complex
 from hw.base import SourceStatistics
-from hw.ring import SampleRing
+from hw.ring import RingStatistics, SampleRing
 
 MAX_SAMPLES = 1 << 18
 """Most samples one `read` gives."""
@@ -65,3 +65,22 @@ class RingReader:
     def statistics(self) -> SourceStatistics:
         """As `Source.statistics`."""
         return SourceStatistics(self._delivered, self._lost, self._gaps, self._clipped, self._invalid)
+
+
+class Streamed:
+    """What a Tuner has that a thread of its own fills a ring for."""
+
+    _ring: SampleRing
+    _reader: RingReader
+
+    def read(self, n: int) -> IqBlock | None:
+        """As `Source.read`; waits for samples. None once it is closed; `DeviceLost` once the device is gone."""
+        return self._reader.read(n)
+
+    def statistics(self) -> SourceStatistics:
+        """Counters since it was opened."""
+        return self._reader.statistics()
+
+    def ring_statistics(self) -> RingStatistics:
+        """Counters of the ring between the device's thread and the reader."""
+        return self._ring.statistics()

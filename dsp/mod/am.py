@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from dsp.blocks import AUDIO_RATE
 from dsp.design import from_response, kaiser_length
 from dsp.errors import RangeError
-from dsp.mod.base import Modulator, factor_of
+from dsp.mod.base import BandLimited, factor_of
 from dsp.mod.interpolate import Interpolator, Samples, span
 from dsp.mod.keying import Over
 
 
-class AmModulator(Modulator):
+class AmModulator(BandLimited):
     """One AM transmitter; `Modulator` says how it is fed, keyed and flushed.
 
     rate: a multiple of 8 kHz from 16 kHz up. depth: modulation at full-scale speech, 0 … 1 (0.85 is 85 %).
@@ -34,20 +34,7 @@ class AmModulator(Modulator):
             raise RangeError(f"AM bandwidth = {bandwidth_hz} Hz; it is 25000 or 8330 Hz")
         self.depth = depth
         factor = factor_of(rate, AUDIO_RATE, 16_000, "AM")
-        self._shaping = Interpolator(band_taps(rate, *band), factor)
-        super().__init__(rate, rise_s, tail_s)
-        self.reset()
-
-    @property
-    def delay(self) -> int:
-        """Speech samples held back."""
-        return self._shaping.delay
-
-    def _reset_line(self) -> None:
-        self._shaping.reset()
-
-    def _shape(self, speech: NDArray[np.float64]) -> Samples:
-        return self._shaping.process(np.clip(speech, -1.0, 1.0))
+        super().__init__(rate, rise_s, tail_s, Interpolator(band_taps(rate, *band), factor))
 
     def _carrier(self, signal: Samples, index: NDArray[np.int64], overs: list[Over]) -> NDArray[np.complex128]:
         return (1.0 + self.depth * np.clip(signal.real, -1.0, 1.0)).astype(np.complex128)

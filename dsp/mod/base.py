@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dsp.blocks import AUDIO_RATE, AudioBlock, IqBlock
 from dsp.errors import RangeError, RateError, ShapeError
-from dsp.mod.interpolate import Samples
+from dsp.mod.interpolate import Interpolator, Samples
 from dsp.mod.keying import Keying, Over
 
 
@@ -149,3 +149,23 @@ def modulate(modulator: Modulator, speech: NDArray[np.floating], lead_s: float =
     modulator.unkey(len(audio))
     parts = [modulator.process(AudioBlock(audio, AUDIO_RATE, 0)), modulator.flush()]
     return IqBlock(np.concatenate([p.samples for p in parts]), modulator.rate, 0)
+
+
+class BandLimited(Modulator):
+    """A modulator whose modulating signal is speech, clipped at full scale, through one interpolating filter."""
+
+    def __init__(self, rate: int, rise_s: float, tail_s: float, shaping: Interpolator) -> None:
+        self._shaping = shaping
+        super().__init__(rate, rise_s, tail_s)
+        self.reset()
+
+    @property
+    def delay(self) -> int:
+        """Speech samples held back."""
+        return self._shaping.delay
+
+    def _reset_line(self) -> None:
+        self._shaping.reset()
+
+    def _shape(self, speech: NDArray[np.float64]) -> Samples:
+        return self._shaping.process(np.clip(speech, -1.0, 1.0))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dsp.blocks import AUDIO_RATE
 from dsp.design import kaiser_length, lowpass
 from dsp.errors import RangeError
-from dsp.mod.base import Modulator, factor_of
+from dsp.mod.base import BandLimited, factor_of
 from dsp.mod.interpolate import Interpolator, Samples, span
 from dsp.mod.keying import Over
 
@@ -23,7 +23,7 @@ _ATTENUATION_DB = 60.0
 _EDGE_HZ = 200.0
 
 
-class SsbModulator(Modulator):
+class SsbModulator(BandLimited):
     """One SSB transmitter; `Modulator` says how it is fed, keyed and flushed.
 
     rate: a multiple of 8 kHz from 16 kHz up. sideband: "usb" or "lsb". A full-scale sine has amplitude 1.0; speech
@@ -36,20 +36,8 @@ class SsbModulator(Modulator):
         if sideband not in ("usb", "lsb"):
             raise RangeError(f'sideband "{sideband}" is neither "usb" nor "lsb"')
         self.sideband = sideband
-        self._shaping = Interpolator(analytic_taps(rate, sideband), factor_of(rate, AUDIO_RATE, 16_000, "SSB"))
-        super().__init__(rate, rise_s, tail_s)
-        self.reset()
-
-    @property
-    def delay(self) -> int:
-        """Speech samples held back."""
-        return self._shaping.delay
-
-    def _reset_line(self) -> None:
-        self._shaping.reset()
-
-    def _shape(self, speech: NDArray[np.float64]) -> Samples:
-        return self._shaping.process(np.clip(speech, -1.0, 1.0))
+        factor = factor_of(rate, AUDIO_RATE, 16_000, "SSB")
+        super().__init__(rate, rise_s, tail_s, Interpolator(analytic_taps(rate, sideband), factor))
 
     def _carrier(self, signal: Samples, index: NDArray[np.int64], overs: list[Over]) -> NDArray[np.complex128]:
         return np.asarray(signal / np.maximum(np.abs(signal), 1.0), np.complex128)

@@ -46,6 +46,23 @@ class Health:
     counters: Mapping[str, int | float] = field(default_factory=lambda: MappingProxyType({}))
 
 
+class HealthNews:
+    """Tells of a port's health when its reason changes, and of that only. name: of the port. sink: takes the event."""
+
+    def __init__(self, name: str, sink: Callable[[Event], None]) -> None:
+        self._name = name
+        self._sink = sink
+        self._said = ""
+
+    def tell(self, health: Health) -> None:
+        """How the port is now."""
+        if health.reason == self._said:
+            return
+        self._said = health.reason
+        news: Event = {"event": "port.health", "port": self._name, "state": health.state.value, "reason": health.reason}
+        self._sink(news)
+
+
 class KeyerHandle(Protocol):
     """A transmitter's PTT as a port sees it. The line itself is held elsewhere, by the keyer guard."""
 

@@ -24,7 +24,7 @@ from sdrbridge.config import PortConfig
 from sdrbridge.exciter import Caller, Exciter
 from sdrbridge.port import Audio
 from sdrbridge.ports.iqfile import IqFile
-from sdrbridge.ports.live import Direction, Health, KeyerHandle, PortContext, State
+from sdrbridge.ports.live import Direction, Health, HealthNews, KeyerHandle, PortContext, State
 from sdrbridge.ports.modulation import ModulatorSettings, P25Settings, RadioSink
 from sdrbridge.transmission import Transmission
 
@@ -165,7 +165,7 @@ class ModulatorPort:
         self._sink: Sink | None = None
         self._keyer: KeyerHandle | None = None
         self._problem = "not started"
-        self._said = ""
+        self._news = HealthNews(name, context.sink)
         self._again_s = float("-inf")
         self._vocoder_again_s = float("-inf")
         self._stop = threading.Event()
@@ -238,7 +238,7 @@ class ModulatorPort:
             # Whatever a driver raises, nobody may be left without somebody to look after the port.
             log.exception("%s: transmitting failed", self.name)
             self._lose(f"{type(problem).__name__}: {problem}")
-        self._tell()
+        self._news.tell(self.health())
 
     def _find_voice(self) -> None:
         """Open the vocoder, where that holds up nobody."""
@@ -290,11 +290,3 @@ class ModulatorPort:
         self._sink, self._problem = None, "stopped"
         if self._keyer is not None:
             self._keyer.set(False)
-
-    def _tell(self) -> None:
-        health = self.health()
-        if health.reason != self._said:
-            self._said = health.reason
-            self._context.sink(
-                {"event": "port.health", "port": self.name, "state": health.state.value, "reason": health.reason}
-            )

@@ -13,7 +13,7 @@ from datetime import datetime
 from sdrbridge.bank import Stage
 from sdrbridge.config import PortConfig
 from sdrbridge.ports.bridgetime import BridgeTime
-from sdrbridge.ports.live import Direction, Event, Health, PortContext, State
+from sdrbridge.ports.live import Direction, Health, HealthNews, PortContext, State
 from sdrbridge.ports.rtprx import RtpReceiver
 from sdrbridge.ports.rtpsettings import RtpSettings
 from sdrbridge.ports.rtpsocket import Outgoing, RtpSockets
@@ -49,7 +49,7 @@ class RtpPort:
         self._context = context
         self._clock = context.clock
         self._time = BridgeTime()
-        self._said = ""
+        self._news = HealthNews(name, context.sink)
         listen = [settings.listen, settings.listen.next()] if settings.rtcp else [settings.listen]
         self._sockets = RtpSockets(name, listen, context.clock, self)
         cname = f"{name}.{context.bridge_name}@{settings.listen.host}"
@@ -80,7 +80,7 @@ class RtpPort:
         datagrams = [Outgoing(packet, peer) for packet in packets for peer in self._far]
         if self._reports:
             datagrams += self._report(self.session.report(now_s, *self._moment(now_s)))
-        self._tell()
+        self._news.tell(self.health())
         return datagrams
 
     def next_s(self) -> float:
@@ -105,18 +105,6 @@ class RtpPort:
 
     def _report(self, data: bytes | None) -> list[Outgoing]:
         return [] if data is None else [Outgoing(data, peer.next(), rtcp=True) for peer in self._far]
-
-    def _tell(self) -> None:
-        health = self.health()
-        if health.reason != self._said:
-            self._said = health.reason
-            told: Event = {
-                "event": "port.health",
-                "port": self.name,
-                "state": health.state.value,
-                "reason": health.reason,
-            }
-            self._context.sink(told)
 
     # How it is.
 

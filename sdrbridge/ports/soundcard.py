@@ -21,7 +21,7 @@ from sdrbridge.ports.card import LOOK_S
 from sdrbridge.ports.cardrx import CardReceiver, OpenLine
 from sdrbridge.ports.cardtx import CardTransmitter
 from sdrbridge.ports.kinds import SoundCardSettings
-from sdrbridge.ports.live import Direction, Event, Health, PortContext, State
+from sdrbridge.ports.live import Direction, Health, HealthNews, PortContext, State
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class SoundCardPort:
         self._context = context
         self._stop = ThreadEvent()
         self._thread: Thread | None = None
-        self._said = ""
+        self._news = HealthNews(name, context.sink)
         self.rx: CardReceiver | None = None
         self.tx: CardTransmitter | None = None
         if settings.input is not None:
@@ -90,16 +90,7 @@ class SoundCardPort:
         for part in (self.rx, self.tx):
             if part is not None:
                 part.card.look_after()
-        health = self.health()
-        if health.reason != self._said:
-            self._said = health.reason
-            told: Event = {
-                "event": "port.health",
-                "port": self.name,
-                "state": health.state.value,
-                "reason": health.reason,
-            }
-            self._context.sink(told)
+        self._news.tell(self.health())
 
     def _serve(self) -> None:
         while True:
