@@ -9,7 +9,7 @@ cdef extern from "_voice.h" nogil:
     void voice_decimate(const float *h, long taps, long d, const float *lines, long width, float *y, long n)
     void voice_together(const float *rows, long width, double *x, long n)
     void voice_apart(const double *x, float *rows, long width, long n)
-    void voice_sections(double *x, long n, const double *sos, long sections, double *state)
+    void voice_sections(double *x, long n, double pole, const double *sections, double *state)
 
 
 def speech(
@@ -18,7 +18,8 @@ def speech(
     const float[::1] taps,
     long decimation,
     long first,
-    const double[:, ::1] sos,
+    double pole,
+    const double[:, ::1] sections,
     float[:, ::1] history,
     double[:, :, :, ::1] state,
     float[::1] line,
@@ -48,7 +49,7 @@ def speech(
             if m == 0:
                 continue
             voice_together(&decimated[0, 0], decimated.shape[1], &group[0, 0], m)
-            voice_sections(&group[0, 0], m, &sos[0, 0], sos.shape[0], &state[g, 0, 0, 0])
+            voice_sections(&group[0, 0], m, pole, &sections[0, 0], &state[g, 0, 0, 0])
             voice_apart(&group[0, 0], &decimated[0, 0], decimated.shape[1], m)
             for lane in range(count):
                 memcpy(&out[begin + lane, 0], &decimated[lane, 0], m * sizeof(float))

@@ -17,7 +17,7 @@
 #define HAVE_WIDTHS
 #define TARGET_8 __attribute__((target("arch=x86-64-v3")))
 #define TARGET_16 __attribute__((target("arch=x86-64-v4")))
-static int register_width(void)
+static inline int register_width(void)
 {
     return __builtin_cpu_supports("x86-64-v4") ? 16 : __builtin_cpu_supports("x86-64-v3") ? 8 : 4;
 }

@@ -187,7 +187,7 @@ def make_bank(
         demodulator: Demodulator[BasebandBlock] = FmDemodulator(rows, rate, deviations)
         narrow = preset.mode == "nfm"
         tones = tone_detectors(rows, rate, extra_ctcss_hz) if narrow else []
-        voice = VoiceFilter(rows, rate, "nfm" if narrow else "wfm75", [1 / d for d in deviations])
+        voice = VoiceFilter(rows, rate, "nfm" if narrow else "wfm75", [1 / d for d in deviations], True)
         return Bank(rate, members, held_back, squelch, demodulator, tones, voice)
     if kind == "am":
         demodulator = AmDemodulator(rows, rate)
