@@ -8,7 +8,8 @@ from libc.string cimport memcpy
 
 cdef extern from "_squelch.h" nogil:
     enum: MOST_SAMPLES
-    void millisecond(const float* x, float* before, int n, float* out)
+    void milliseconds(const float* x, long count, int n, float* out)
+    void coherence(const float* x, float* before, int n, float* out)
 
 cdef enum:
     FM = 0
@@ -26,6 +27,7 @@ cdef enum:
     DROP = 8            # milliseconds of nothing that end a strong signal
     LONGEST_HANG = 150  # milliseconds a fading signal may be away
     SSB_HANG = 600      # milliseconds between two words
+    AT_ONCE = 32        # milliseconds brought down to numbers at once
 
 cdef double FAINT = 1.6     # power over the floor from which on it is rather speech than noise: 2 dB
 cdef double SOUND = 10.0    # log of how much likelier a sound is speech than noise, to be taken for the speech's beginning
@@ -78,46 +80,59 @@ cdef class SquelchBank:
         """Take samples at … at + n of x (rows, 2 · length: I, Q, I, Q …); returns the number of events written."""
         cdef int r, fill
         cdef int64_t count
-        cdef ptrdiff_t done, part
+        cdef ptrdiff_t done, part, whole
         self.found = 0
         if n <= 0 or self.rows == 0:
             return 0
         with nogil:
             for r in range(self.rows):
                 fill, count, done = self.fill, self.count, 0
-                while done < n:
-                    if fill == 0 and n - done >= self.samples:
-                        self._step(r, count, &x[r, 2 * (at + done)])
+                if fill > 0:
+                    part = done = min(self.samples - fill, n)
+                    memcpy(&self.line[r, 2 * fill], &x[r, 2 * at], part * 2 * sizeof(float))
+                    if fill + part == self.samples:
+                        self._take(r, count, &self.line[r, 0], 1)
                         count += 1
-                        done += self.samples
-                        continue
-                    part = self.samples - fill if self.samples - fill < n - done else n - done
-                    memcpy(&self.line[r, 2 * fill], &x[r, 2 * (at + done)], part * 2 * sizeof(float))
-                    fill += <int>part
-                    done += part
-                    if fill == self.samples:
-                        self._step(r, count, &self.line[r, 0])
-                        count += 1
-                        fill = 0
+                whole = (n - done) // self.samples
+                if whole > 0:
+                    self._take(r, count, &x[r, 2 * (at + done)], whole)
+                    done += whole * self.samples
+                if done < n:
+                    memcpy(&self.line[r, 0], &x[r, 2 * (at + done)], (n - done) * 2 * sizeof(float))
             self.count += (self.fill + n) // self.samples
             self.fill = <int>((self.fill + n) % self.samples)
         return self.found
 
-    cdef void _step(self, int r, int64_t step, const float* x) noexcept nogil:
-        cdef float f[5]
-        cdef double p
-        millisecond(x, &self.before[r, 0], self.samples, f)
-        self.half[r, (2 * step) % HALVES] = f[0]
-        self.half[r, (2 * step + 1) % HALVES] = f[1]
-        p = <double>f[0] + f[1]
-        self.own_power[r] += p
-        self.own_rough[r] += p - <double>f[2] * f[2] / self.samples
-        self.own_re[r] += f[3]
-        self.own_im[r] += f[4]
-        if self.is_open[r] and self.kind[r] != SSB:
-            self._watch(r, step, p, p - <double>f[2] * f[2] / self.samples, f[3], f[4])
-        if step % GROUP == GROUP - 1:
-            self._group(r, step)
+    cdef void _take(self, int r, int64_t step, const float* x, ptrdiff_t count) noexcept nogil:
+        """`count` milliseconds of one row from x on; the first one is `step`."""
+        cdef float sums[3 * AT_ONCE]
+        cdef float turn[2]
+        cdef float* f
+        cdef ptrdiff_t part, i
+        cdef double p, w
+        turn[0] = turn[1] = 0
+        while count > 0:
+            part = min(count, AT_ONCE)
+            milliseconds(x, part, self.samples, sums)
+            for i in range(part):
+                f = sums + 3 * i
+                self.half[r, (2 * step) % HALVES] = f[0]
+                self.half[r, (2 * step + 1) % HALVES] = f[1]
+                p = <double>f[0] + f[1]
+                w = p - <double>f[2] * f[2] / self.samples
+                self.own_power[r] += p
+                self.own_rough[r] += w
+                if self.kind[r] != FM:
+                    coherence(x + 2 * self.samples * i, &self.before[r, 0], self.samples, turn)
+                    self.own_re[r] += turn[0]
+                    self.own_im[r] += turn[1]
+                if self.is_open[r] and self.kind[r] != SSB:
+                    self._watch(r, step, p, w, turn[0], turn[1])
+                if step % GROUP == GROUP - 1:
+                    self._group(r, step)
+                step += 1
+            x += 2 * self.samples * part
+            count -= part
 
     cdef void _watch(self, int r, int64_t step, double p, double w, double re, double im) noexcept nogil:
         """An open row, every millisecond: is a strong signal suddenly not there?"""
@@ -188,10 +203,10 @@ cdef class SquelchBank:
             most = own if own > most else most
             if self.group_rough[r, at] <= 0.9 * self.rough_idle[r] * own:
                 fit += 1
-        if p <= 0:
-            q, c = self.rough_idle[r], 0
-        else:
-            q, c = w / p, sqrt(re * re + im * im) / p
+        q, c = self.rough_idle[r], 0
+        if p > 0:
+            q = w / p
+            c = sqrt(re * re + im * im) / p if self.kind[r] != FM else 0
         mean = p / (WINDOW * GROUP * self.samples)
         self.power[r], self.rough[r], self.steady[r] = mean, q, c
         if self.is_open[r]:
@@ -246,10 +261,12 @@ cdef class SquelchBank:
         """The noise of the channel, from what has its statistics only: a carrier is never taken for it."""
         cdef int j, noise = 1
         cdef double p = 0, w = 0, own
+        if self.since[r] < QUIET:
+            return
         for j in range(QUIET):
             p += self.group_power[r, (g - j + GROUPS) % GROUPS]
             w += self.group_rough[r, (g - j + GROUPS) % GROUPS]
-        if self.since[r] < QUIET or p <= 0:
+        if p <= 0:
             return
         if not 0.84 * self.rough_idle[r] * p <= w <= 1.3 * self.rough_idle[r] * p or (self.kind[r] != FM and c > 0.35):
             self.quiet[r] = 0
