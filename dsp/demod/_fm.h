@@ -7,14 +7,15 @@
 
 #define FIR_LANES 32
 
-/* Deinterleave, and take what is not a number, infinite or absurd (a square would overflow) for zero. */
-SIMD_CLONES static void fm_split(const float *x, float *re, float *im, long n)
+/* Deinterleave, with the power. What is not a number, infinite or absurd (the square of a power would overflow) counts as zero. */
+SIMD_CLONES static void fm_split(const float *restrict x, float *restrict re, float *restrict im, float *restrict p, long n)
 {
     for (long i = 0; i < n; i++) {
-        float a = x[2 * i], b = x[2 * i + 1];
-        int ok = (fabsf(a) < 1e8f) & (fabsf(b) < 1e8f);
+        const float a = x[2 * i], b = x[2 * i + 1], power = a * a + b * b;
+        const int ok = power < 1e16f;
         re[i] = ok ? a : 0.0f;
         im[i] = ok ? b : 0.0f;
+        p[i] = ok ? power : 0.0f;
     }
 }
 

@@ -86,9 +86,9 @@ class FmDemodulator(Demodulator):
         self._position = np.zeros((rows, 2), np.int64)  # place in the segment; 0 narrow filter off, 1 starting, 2 on
         self._track = np.zeros((rows, 6), np.float32)
         self._power = np.zeros((rows, 2, segment), np.float32)
-        self._history = np.zeros((rows, 2, max(2 * half, 1)), np.float32)
+        self._history = np.zeros((rows, 3, max(2 * half, 1)), np.float32)
         self._last = np.zeros((rows, 1, 2), np.float32)
-        self._scratch = np.zeros((6, 0), np.float32)
+        self._scratch = np.zeros((7, 0), np.float32)
         self.reset()
 
     @property
@@ -120,7 +120,7 @@ class FmDemodulator(Demodulator):
     def _demodulate(self, x: NDArray[np.float32], index: int, out: NDArray[np.float32]) -> None:
         width = x.shape[1] + 2 * self._half + 1 + _PADDING
         if self._scratch.shape[1] < width:
-            self._scratch = np.zeros((6, width), np.float32)
+            self._scratch = np.zeros((7, width), np.float32)
         _fm.discriminate(
             x,
             self._taps,
