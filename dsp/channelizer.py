@@ -211,8 +211,8 @@ class Channelizer:
         """A new channel, in the last row of its output rate from the next row of time on; returns its number.
 
         offset_hz: of its centre from the tuner's. bandwidth_hz: −6 dB width (see the mask above). out_rate: a multiple
-        of 2400. Raises `RateError` for an output rate that does not fit and `RangeError` for a channel outside the
-        band or wider than its output rate.
+        of 800 from 16 000. Raises `RateError` for an output rate that does not fit and `RangeError` for a channel
+        outside the band or wider than its output rate.
         """
         number = self._numbers
         channel = self._make(number, offset_hz, bandwidth_hz, out_rate, False)
@@ -389,8 +389,8 @@ class Channelizer:
         return direct_design(self._work_rate, out_rate, cutoff_hz, _TRANSITION_HZ, ATTENUATION_DB)
 
     def _make(self, number: int, offset_hz: float, bandwidth_hz: float, out_rate: int, wants_direct: bool) -> _Channel:
-        if out_rate <= 0 or out_rate % 2400 or not is_length(out_rate // BIN_HZ) or out_rate > self._work_rate:
-            raise RateError(f"out_rate = {out_rate} S/s is not a multiple of 2400 up to {self._work_rate} S/s")
+        if out_rate < 16_000 or out_rate % 800 or not is_length(out_rate // BIN_HZ) or out_rate > self._work_rate:
+            raise RateError(f"out_rate = {out_rate} S/s is not a multiple of 800 from 16000 to {self._work_rate} S/s")
         widest = min(out_rate - 2 * _TRANSITION_HZ, (out_rate / 2 - _TRANSITION_HZ - 950) / 0.4)
         if not 0 < bandwidth_hz <= widest:
             raise RangeError(

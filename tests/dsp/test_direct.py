@@ -34,25 +34,27 @@ def db(x: float) -> float:
     return float(20 * np.log10(max(x, 1e-12)))
 
 
-def direct(rate: int, *channels: tuple[float, float]) -> Channelizer:
+def direct(rate: int, *channels: tuple[float, float], out_rate: int = 24_000) -> Channelizer:
     channelizer = Channelizer(rate, "direct")
     for channel in channels:
-        channelizer.add(*channel)
+        channelizer.add(*channel, out_rate)
     return channelizer
 
 
+@pytest.mark.parametrize("out_rate", (16_000, 24_000))
 @pytest.mark.parametrize("rate", RATES)
-def test_agrees_with_twin(rate: int) -> None:
+def test_agrees_with_twin(rate: int, out_rate: int) -> None:
     x = noise(rate // 100 * 4)
     channels = ((0.0, 11_000.0), (0.21 * rate + 13.37, 8_000.0))
-    block = direct(rate, *channels).process(IqBlock(x, rate, 0))[24_000]
-    assert block.index == -30 and block.samples.shape == (2, 4 * 240)
+    block = direct(rate, *channels, out_rate=out_rate).process(IqBlock(x, rate, 0))[out_rate]
+    half = out_rate // 800
+    assert block.index == -half and block.samples.shape == (2, out_rate // 25)
     for row, (offset_hz, bandwidth_hz) in zip(block.samples, channels):
-        design = direct_design(rate, 24_000, channel_cutoff_hz(bandwidth_hz), 1100, ATTENUATION_DB)
+        design = direct_design(rate, out_rate, channel_cutoff_hz(bandwidth_hz), 1100, ATTENUATION_DB)
         assert design is not None
-        expected = convert(x, design, offset_hz)[: len(row) - 30]
-        error = row[30 : 30 + len(expected)] - expected
-        assert len(expected) > 900
+        expected = convert(x, design, offset_hz)[: len(row) - half]
+        error = row[half : half + len(expected)] - expected
+        assert len(expected) > out_rate / 27
         assert db(float(np.sqrt((np.abs(error) ** 2).mean() / (np.abs(expected) ** 2).mean()))) < ERROR_DB
 
 
@@ -71,16 +73,24 @@ def test_any_cutting_gives_the_same_bits(rate: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "rate, bandwidth_hz", ((240_000, 3_000), (240_000, 11_000), (240_000, 16_000), (960_000, 8_000))
+    ("rate", "bandwidth_hz", "out_rate"),
+    (
+        (240_000, 3_000, 24_000),
+        (240_000, 11_000, 24_000),
+        (240_000, 16_000, 24_000),
+        (960_000, 8_000, 24_000),
+        (240_000, 11_000, 16_000),
+        (1_024_000, 11_000, 16_000),
+    ),
 )
-def test_mask_by_swept_tones(rate: int, bandwidth_hz: float) -> None:
+def test_mask_by_swept_tones(rate: int, bandwidth_hz: float, out_rate: int) -> None:
     center = 31_257.0
-    channelizer = direct(rate, (center, bandwidth_hz))
+    channelizer = direct(rate, (center, bandwidth_hz), out_rate=out_rate)
 
     def level(offset_hz: float) -> float:
         channelizer.reset()
-        block = channelizer.process(IqBlock(tone(center + offset_hz, rate, rate // 100 * 3), rate, 0))[24_000]
-        return db(float(np.abs(block.samples[0, 300:]).max()))
+        block = channelizer.process(IqBlock(tone(center + offset_hz, rate, rate // 100 * 3), rate, 0))[out_rate]
+        return db(float(np.abs(block.samples[0, out_rate // 80 :]).max()))
 
     for offset_hz in np.linspace(-0.4, 0.4, 9) * bandwidth_hz:
         assert abs(level(offset_hz)) < 0.1

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import signal
 
 from dsp.blocks import BasebandBlock
 from dsp.squelch import CLOSE_DB, OPEN_DB, CarrierSquelch
@@ -10,8 +11,17 @@ from tests.support.onair import RATE, fm, rayleigh, received, sideband, voice
 
 
 @pytest.mark.parametrize("cn_db", [6.0, 12.0, 25.0])
-@pytest.mark.parametrize(("kind", "bandwidth"), [("fm", 11_000.0), ("fm", 16_000.0), ("am", 8_000.0), ("ssb", 2_800.0)])
-def test_overs_that_fade(kind: str, bandwidth: float, cn_db: float) -> None:
+@pytest.mark.parametrize(
+    ("kind", "bandwidth", "rate"),
+    [
+        ("fm", 11_000.0, RATE),
+        ("fm", 16_000.0, RATE),
+        ("am", 8_000.0, RATE),
+        ("ssb", 2_800.0, RATE),
+        ("fm", 11_000.0, 16_000),
+    ],
+)
+def test_overs_that_fade(kind: str, bandwidth: float, rate: int, cn_db: float) -> None:
     rows, seconds = 8, 3.0 if kind == "ssb" else 2.5  # SSB hangs 600 ms
     n = int(seconds * RATE)
     if kind == "fm":
@@ -24,8 +34,10 @@ def test_overs_that_fade(kind: str, bandwidth: float, cn_db: float) -> None:
     clean[:, : RATE // 3] = 0
     clean[:, 2 * RATE :] = 0
     x = received(clean, cn_db, 3, bandwidth)
-    events = CarrierSquelch(rows, RATE, bandwidth, kind).process(BasebandBlock(x, RATE, 0))
+    if rate != RATE:
+        x = signal.resample_poly(x, rate // 8_000, RATE // 8_000, axis=1).astype(np.complex64)
+    events = CarrierSquelch(rows, rate, bandwidth, kind).process(BasebandBlock(x, rate, 0))
     assert len(events) >= 2 * rows
     for row in range(rows):
         own = [(e.kind.value, e.index, e.decided) for e in events if e.row == row]
-        assert own == squelch(x[row], RATE, bandwidth, kind, OPEN_DB[kind], CLOSE_DB[kind])
+        assert own == squelch(x[row], rate, bandwidth, kind, OPEN_DB[kind], CLOSE_DB[kind])

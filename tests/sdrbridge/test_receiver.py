@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from dsp.blocks import AUDIO_RATE, IqBlock
 from dsp.events import EventKind
 from dsp.lookback import LookBack
+from dsp.voice import de_emphasis
 from sdrbridge.modes import PRESETS, Preset
 from sdrbridge.receiver import Receiver, Tuned
 
@@ -55,6 +56,20 @@ def test_speech_keeps_its_time_on_the_air(preset: Preset) -> None:
     begins = settled + int(np.argmax(speech > 0.5 * speech[-AUDIO_RATE // 4 :].max()))
     # A quarter of the tone's period until it is half way up, and what the filters smear: 2 ms.
     assert begins == pytest.approx(0.5 * AUDIO_RATE, abs=0.002 * AUDIO_RATE)
+
+
+@pytest.mark.parametrize("preset", PRESETS["nfm"], ids=lambda p: f"{p.mode}-{p.bandwidth_hz}")
+def test_fm_audio_is_within_1_db_of_the_ideal_de_emphasis(preset: Preset) -> None:
+    """From 300 to 3000 Hz, channel filter and discriminator included, at 500 Hz of deviation."""
+    t = np.arange(RATE) / RATE
+    for hz in (300, 310, 330, 400, 500, 700, 1000, 1500, 2000, 2500, 2800, 3000):
+        x = 0.1 * np.exp(2j * np.pi * 30_250 * t - 500j / hz * np.cos(2 * np.pi * hz * t))
+        receiver = Receiver(RATE, [Tuned(preset, 30_250.0)])
+        receiver.process(IqBlock(x.astype(np.complex64), RATE, 0))
+        speech = receiver.heard(0, 3000, 4000).astype(np.float64)
+        wave = np.exp(-2j * np.pi * hz * np.arange(4000) / AUDIO_RATE) * np.hanning(4001)[:-1]
+        level = abs(speech @ wave) / 1000 * preset.deviation_hz / 500
+        assert abs(20 * np.log10(level / de_emphasis(np.array([float(hz)]), "nfm")[0])) < 1.0, hz
 
 
 @pytest.mark.parametrize("preset", MODES, ids=lambda p: f"{p.mode}-{p.bandwidth_hz}")
