@@ -59,16 +59,17 @@ cdef class ForwardKernel:
         free(self.joint)
         free(self.line)
 
-    def run(self, const float complex[::1] head, Py_ssize_t filled, const float complex[::1] body, Py_ssize_t start):
+    def run(self, const float complex[::1] head, Py_ssize_t filled, const float complex[::1] body, Py_ssize_t start,
+            int reach):
         cdef const float *first = <const float *> &head[0] if filled else NULL
         cdef const float *second = <const float *> &body[0] if body.shape[0] else NULL
         cdef float *re = &self.re[0]
         cdef float *im = &self.im[0]
         with nogil:
-            self._run(first, filled, second, start, re, im)
+            self._run(first, filled, second, start, re, im, reach)
 
     cdef void _run(self, const float *head, Py_ssize_t filled, const float *body, Py_ssize_t start, float *re,
-                   float *im) noexcept nogil:
+                   float *im, int reach) noexcept nogil:
         cdef Py_ssize_t at, inside
         cdef int r, margin = self.margin, n = self.n
         for r in range(self.rows):
@@ -84,10 +85,10 @@ cdef class ForwardKernel:
                 memcpy(self.joint + 2 * inside, body, 8 * (self.columns - inside))
                 self.line[r] = self.joint
         forward_transform(&self.plan, self.line, re + margin, im + margin)
-        memcpy(re, re + n, 4 * margin)
-        memcpy(im, im + n, 4 * margin)
-        memcpy(re + margin + n, re + margin, 4 * margin)
-        memcpy(im + margin + n, im + margin, 4 * margin)
+        memcpy(re + margin - reach, re + margin + n - reach, 4 * reach)
+        memcpy(im + margin - reach, im + margin + n - reach, 4 * reach)
+        memcpy(re + margin + n, re + margin, 4 * reach)
+        memcpy(im + margin + n, im + margin, 4 * reach)
 
     def add_power(self, float[::1] power):
         with nogil:

@@ -34,15 +34,17 @@ INLINE void WIDE(butterfly4)(vec *a, vec *b)
 
 INLINE void WIDE(butterfly5)(vec *a, vec *b)
 {
-    const float c1 = 0.30901699437494742410f, c2 = -0.80901699437494742410f; /* cos(2π/5), cos(4π/5) */
-    const float s1 = 0.95105651629515357212f, s2 = 0.58778525229247312917f;  /* sin(2π/5), sin(4π/5) */
+    /* cos(2π/5) and cos(4π/5) are −1/4 ± √5/4. */
+    const float h = 0.55901699437494742410f;                                /* √5/4 */
+    const float s1 = 0.95105651629515357212f, s2 = 0.58778525229247312917f; /* sin(2π/5), sin(4π/5) */
     vec pr = a[1] + a[4], pi = b[1] + b[4], qr = a[1] - a[4], qi = b[1] - b[4];
     vec rr = a[2] + a[3], ri = b[2] + b[3], tr = a[2] - a[3], ti = b[2] - b[3];
-    vec ur = a[0] + pr * c1 + rr * c2, ui = b[0] + pi * c1 + ri * c2;
-    vec vr = a[0] + pr * c2 + rr * c1, vi = b[0] + pi * c2 + ri * c1;
+    vec er = pr + rr, ei = pi + ri, dr = (pr - rr) * h, di = (pi - ri) * h;
+    vec mr = a[0] - er * 0.25f, mi = b[0] - ei * 0.25f;
+    vec ur = mr + dr, ui = mi + di, vr = mr - dr, vi = mi - di;
     vec wr = qr * s1 + tr * s2, wi = qi * s1 + ti * s2;
     vec xr = qr * s2 - tr * s1, xi = qi * s2 - ti * s1;
-    a[0] = a[0] + pr + rr, b[0] = b[0] + pi + ri;
+    a[0] = a[0] + er, b[0] = b[0] + ei;
     a[1] = ur + wi, b[1] = ui - wr;
     a[4] = ur - wi, b[4] = ui + wr;
     a[2] = vr + xi, b[2] = vi - xr;

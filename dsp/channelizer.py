@@ -220,6 +220,7 @@ class Channelizer:
             channel = self._make(number, offset_hz, bandwidth_hz, out_rate, True)
         if out_rate not in self._banks:
             self._banks[out_rate] = _Bank(out_rate, self._fft)
+            self._widest()
         bank = self._banks[out_rate]
         bank.channels.append(channel)
         bank.changed()
@@ -233,6 +234,7 @@ class Channelizer:
         bank.changed()
         if not bank.channels:
             del self._banks[bank.rate]
+            self._widest()
 
     def retune(self, channel: int, offset_hz: float) -> None:
         """Move a channel, from the next row of time on. Raises `RangeError` as `add` does."""
@@ -350,6 +352,10 @@ class Channelizer:
             self._held[:stay] = self._held[used : self._filled].copy()
         self._held[stay : stay + len(x)] = x
         self._filled = stay + len(x)
+
+    def _widest(self) -> None:
+        """Continue the band as far as half the widest slice reaches beyond it."""
+        self._fft.reach = max((rate // BIN_HZ // 2 for rate in self._banks), default=1)
 
     def _find(self, number: int) -> tuple[_Bank, int]:
         for bank in self._banks.values():

@@ -25,7 +25,9 @@ LANES = 16
 LARGEST_PRIME = 13
 """Largest prime factor of a length."""
 
-_RADICES = (10, 8, 6, 5, 4, 3, 2, 7, 11, 13)
+_STAGE_COST = {2: 10, 3: 14, 4: 14, 5: 19, 6: 18, 7: 50, 8: 20, 10: 28, 11: 75, 13: 87}
+"""Operations a stage of that radix costs a point: butterfly, twiddles, loads and stores, and what does not fit into the
+sixteen registers of AVX2, which at ten points is most of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +60,23 @@ def _unit(turns: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.ascontiguousarray(w).reshape(-1).view(np.float32)
 
 
+def _stages_cost(radices: tuple[int, ...]) -> int:
+    return sum(_STAGE_COST[r] for r in radices)
+
+
 def _radices(n: int) -> tuple[int, ...]:
-    """The fewest stages that make `n`: every stage is a trip through the tile."""
+    """The stages that make `n` at the least cost."""
     best: dict[int, tuple[int, ...]] = {1: ()}
 
-    def shortest(rest: int) -> tuple[int, ...] | None:
+    def cheapest(rest: int) -> tuple[int, ...] | None:
         if rest not in best:
-            found = [(r, *tail) for r in _RADICES if rest % r == 0 and (tail := shortest(rest // r)) is not None]
+            found = [(r, *tail) for r in _STAGE_COST if rest % r == 0 and (tail := cheapest(rest // r)) is not None]
             if not found:
                 return None
-            best[rest] = min(found, key=lambda f: (len(f), max(f)))
+            best[rest] = min(found, key=lambda f: (_stages_cost(f), len(f), max(f)))
         return best[rest]
 
-    result = shortest(n)
+    result = cheapest(n)
     if result is None:
         raise RangeError(f"transform length {n} has a prime factor above {LARGEST_PRIME}")
     return tuple(sorted(result))
@@ -93,10 +99,13 @@ def lane_plan(n: int) -> LanePlan:
     return LanePlan(n, radices, position, np.concatenate(twiddles), np.concatenate(roots))
 
 
+_ROUND = 20
+"""Operations a point on its way into the tile, or transposed into the next."""
+
+
 def _cost(n: int) -> float:
-    """Work of `n` points per point: a trip through memory each stage, dearer when the tile leaves the fast caches."""
-    trips = len(_radices(n)) + 1
-    return trips * (1.0 if n <= 384 else 1.3 if n <= 1024 else 3.0)
+    """Operations of `n` points per point, dearer when the tile leaves the fast caches; with the way in or out."""
+    return _stages_cost(_radices(n)) * (1.0 if n <= 384 else 1.3 if n <= 1024 else 3.0) + _ROUND
 
 
 def split(n: int) -> tuple[int, int] | None:
@@ -109,7 +118,7 @@ def split(n: int) -> tuple[int, int] | None:
             continue
         columns = n // rows
         padded_rows, padded_columns = -(-rows // LANES) * LANES, -(-columns // LANES) * LANES
-        cost = (_cost(rows) + 1) * padded_columns / columns + _cost(columns) * padded_rows / rows
+        cost = _cost(rows) * padded_columns / columns + _cost(columns) * padded_rows / rows
         if cost < best_cost:
             best, best_cost = (rows, columns), cost
     return best
@@ -130,6 +139,7 @@ class ForwardFft:
         if not 1 <= margin <= n:
             raise RangeError(f"margin = {margin} bins is outside 1 … {n}")
         self.n, self.margin = n, margin
+        self._reach = margin
         rows, columns = shape
         start = [min(c * LANES, columns - LANES) for c in range(-(-columns // LANES))]
         column = np.array(start)[:, None, None] + np.arange(LANES)
@@ -140,6 +150,17 @@ class ForwardFft:
         self.im = np.zeros(n + 2 * margin, dtype=np.float32)
         self._kernel = ForwardKernel(lane_plan(rows), lane_plan(columns), turn.reshape(-1), self.re, self.im, margin)
 
+    @property
+    def reach(self) -> int:
+        """How many bins of each margin are really filled: all, unless set to less, 1 … margin."""
+        return self._reach
+
+    @reach.setter
+    def reach(self, bins: int) -> None:
+        if not 1 <= bins <= self.margin:
+            raise RangeError(f"reach = {bins} bins is outside 1 … {self.margin}")
+        self._reach = bins
+
     def run(self, head: NDArray[np.complex64], filled: int, body: NDArray[np.complex64], start: int) -> None:
         """Transform the `n` samples from `start` of the sequence head[:filled] followed by body.
 
@@ -147,7 +168,7 @@ class ForwardFft:
         """
         if start < 0 or filled > len(head) or start + self.n > filled + len(body):
             raise ShapeError(f"{filled} + {len(body)} samples from {start} do not hold the {self.n} of one transform")
-        self._kernel.run(head, filled, body, start)
+        self._kernel.run(head, filled, body, start, self._reach)
 
     def add_power(self, power: NDArray[np.float32]) -> None:
         """Add |X|² of the last transform under a Hann window to `power`, float32 (n,)."""

@@ -8,8 +8,8 @@ from dsp.errors import RangeError, ShapeError
 from dsp.fft import ForwardFft, is_length, lane_plan, split
 from tests.reference.fft import forward
 
-# Every radix (2 3 4 5 6 8 and 7 11 13 by the general butterfly), sides that 16 divides and sides that it does not.
-LENGTHS = (600, 800, 900, 1200, 1500, 1792, 3125, 4576, 12_800, 25_600, 30_000, 40_000)
+# Every radix (2 3 4 5 6 8 10 and 7 11 13 by the general butterfly), sides that 16 divides and sides that it does not.
+LENGTHS = (572, 600, 800, 900, 1200, 1500, 1792, 3125, 4576, 12_800, 25_600, 30_000, 40_000)
 # float32 butterflies: −122 to −130 dB of the largest error against the mean bin, at all lengths.
 ERROR_DB = -118.0
 
@@ -42,6 +42,19 @@ def test_margins_continue_the_band() -> None:
     x = spectrum(fft)
     assert np.array_equal(x[:margin], x[n : n + margin])
     assert np.array_equal(x[margin + n :], x[margin : 2 * margin])
+
+
+def test_margins_are_filled_as_far_as_they_are_wanted() -> None:
+    n, margin, reach = 1200, 150, 20
+    fft, whole = ForwardFft(n, margin), ForwardFft(n, margin)
+    fft.reach = reach
+    for transform in (fft, whole):
+        transform.run(EMPTY, 0, noise(n), 0)
+    near = slice(margin - reach, margin + n + reach)
+    assert np.array_equal(spectrum(fft)[near], spectrum(whole)[near])
+    assert not spectrum(fft)[: margin - reach].any() and not spectrum(fft)[margin + n + reach :].any()
+    with pytest.raises(RangeError, match="151"):
+        fft.reach = 151
 
 
 @pytest.mark.parametrize("cut", (0, 1, 29, 30, 31, 450, 899, 900))
