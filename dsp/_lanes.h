@@ -10,59 +10,32 @@
 
 #define LANES 16
 
+/* Written out where gcc would not make vectors of a loop by itself. */
+typedef float lanes_eight __attribute__((vector_size(32), aligned(4), may_alias));
+
 #if defined(__GNUC__)
 #define UNUSED_HERE __attribute__((unused))
 #else
 #define UNUSED_HERE
 #endif
 
-/* x[i], or 0 where it is not finite, held within +-limit. */
-SIMD_CLONES UNUSED_HERE
-static void take(const float *restrict x, float *restrict out, ptrdiff_t n, float limit)
-{
-    for (ptrdiff_t i = 0; i < n; i++) {
-        float v = x[i];
-        v = v - v == 0.0f ? v : 0.0f;
-        v = v > limit ? limit : v;
-        out[i] = v < -limit ? -limit : v;
-    }
-}
-
-/* `outputs` dot products of `taps` (n, a multiple of 16) with x, each `step` samples further on. */
-SIMD_CLONES UNUSED_HERE
-static void decimate(const float *restrict x, const float *restrict taps, ptrdiff_t n, ptrdiff_t step, int outputs,
-                     float *restrict y)
-{
-    for (int j = 0; j < outputs; j++) {
-        float lane[LANES] = {0};
-        const float *s = x + j * step;
-        for (ptrdiff_t i = 0; i < n; i += LANES)
-            for (int k = 0; k < LANES; k++)
-                lane[k] += s[i + k] * taps[i + k];
-        for (int half = LANES / 2; half; half /= 2)
-            for (int k = 0; k < half; k++)
-                lane[k] += lane[k + half];
-        y[j] = lane[0];
-    }
-}
-
-/* Correlate y (samples,) with `tones` references (samples, tones), turned by (turn_re, turn_im) of each tone. */
+/* Correlate y (samples, even) with `tones` references, turned by (turn_re, turn_im) of each tone. A reference counts its phase
+ * from the middle of the samples, so its cosines are the same before and after, its sines the opposite: only the first
+ * half is given, (samples / 2, tones). */
 SIMD_CLONES UNUSED_HERE
 static void correlate(const float *restrict y, int samples, const float *restrict ref_re, const float *restrict ref_im,
                       const float *restrict turn_re, const float *restrict turn_im, ptrdiff_t tones,
                       float *restrict out_re, float *restrict out_im)
 {
-    for (ptrdiff_t k = 0; k < tones; k += LANES) {
-        float a[LANES] = {0}, b[LANES] = {0};
-        for (int j = 0; j < samples; j++)
-            for (int i = 0; i < LANES; i++) {
-                a[i] += y[j] * ref_re[j * tones + k + i];
-                b[i] += y[j] * ref_im[j * tones + k + i];
-            }
-        for (int i = 0; i < LANES; i++) {
-            out_re[k + i] = a[i] * turn_re[k + i] - b[i] * turn_im[k + i];
-            out_im[k + i] = a[i] * turn_im[k + i] + b[i] * turn_re[k + i];
+    for (ptrdiff_t k = 0; k < tones; k += 8) {
+        lanes_eight a = {0}, b = {0};
+        for (int j = 0; j < samples / 2; j++) {
+            a += (y[j] + y[samples - 1 - j]) * *(const lanes_eight *)(ref_re + j * tones + k);
+            b += (y[j] - y[samples - 1 - j]) * *(const lanes_eight *)(ref_im + j * tones + k);
         }
+        const lanes_eight c = *(const lanes_eight *)(turn_re + k), s = *(const lanes_eight *)(turn_im + k);
+        *(lanes_eight *)(out_re + k) = a * c - b * s;
+        *(lanes_eight *)(out_im + k) = a * s + b * c;
     }
 }
 

@@ -139,7 +139,7 @@ cdef class CtcssBank:
         return self.found
 
     cdef void _turns(self, int frames) noexcept nogil:
-        """Phase of every reference at the start of the coming sub-blocks, and what a constant correlates to."""
+        """Phase of every reference in the middle of the coming sub-blocks, and what a constant correlates to."""
         cdef int f, k, w, slot
         cdef int64_t frame
         cdef double cycles, c, s
@@ -149,7 +149,7 @@ cdef class CtcssBank:
             for k in range(self.known):
                 if slot == 0:
                     # anew now and then, so that no rounding gathers; between them one step after the other
-                    cycles = self.hz[k] * 0.001 * FRAME * <double>frame
+                    cycles = self.hz[k] * 0.001 * (FRAME * <double>frame + 0.5 * (FRAME - 1))
                     cycles -= floor(cycles)
                     c, s = cos(2 * M_PI * cycles), -sin(2 * M_PI * cycles)
                 else:

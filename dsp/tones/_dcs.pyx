@@ -166,6 +166,9 @@ cdef class DcsBank:
             v = <float>((self._sum_to(r, t) - self._sum_to(r, t - BIT)) / BIT)
             self.soft[r, p, k % KEPT] = v
             self.soft[r, p, k % KEPT + KEPT] = v
+        # not in the same loop: a vector read at once after one of its elements was written waits for memory
+        for g in range(max(first, PHASES), last + 1):
+            p, k = <int>(g % PHASES), g // PHASES
             if self.gate[r] and self.quiet[r] == 0 and g >= self.since[r] + WORD * PHASES:
                 self._word(r, frame, g, &self.soft[r, p, k % KEPT + KEPT])
         if self.lock[r] >= 0:

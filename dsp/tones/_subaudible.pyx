@@ -4,7 +4,7 @@ from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t
 from libc.string cimport memcpy
 
-cdef extern from "_lanes.h" nogil:
+cdef extern from "tones/_subaudible.h" nogil:
     void take(const float* x, float* out, ptrdiff_t n, float limit)
     void decimate(const float* x, const float* taps, ptrdiff_t n, ptrdiff_t step, int outputs, float* y)
 

@@ -101,12 +101,13 @@ class CtcssDetector(SubaudibleDetector):
         hz = np.concatenate([hz, PROBES_HZ])
         count = len(hz)
         width = -(-count // LANES) * LANES
-        t = np.arange(FRAME) / 1000.0
+        # phases count from the middle of a sub-block, which makes the references symmetric
+        t = (np.arange(FRAME) - (FRAME - 1) / 2) / 1000.0
         reference = np.zeros((FRAME, width), complex)
         reference[:, :count] = np.exp(-2j * np.pi * hz * t[:, None])
         base = reference[:, :count].sum(axis=0)
         step = np.exp(-2j * np.pi * hz * 0.001 * FRAME)
-        # over the quarter, the half and the whole of a window that end with a sub-block, turned as its first sample
+        # over the quarter, the half and the whole of a window that end with a sub-block, turned as its middle
         over = np.stack(
             [base * (step ** -np.arange(n)[:, None]).sum(axis=0) for n in (WINDOW // 4, WINDOW // 2, WINDOW)]
         )
@@ -140,8 +141,8 @@ class CtcssDetector(SubaudibleDetector):
                 "lock": self._lock,
                 "gate": self._gate,
                 "power": np.zeros(width, np.float32),
-                "ref_re": np.ascontiguousarray(reference.real, np.float32),
-                "ref_im": np.ascontiguousarray(reference.imag, np.float32),
+                "ref_re": np.ascontiguousarray(reference.real[: FRAME // 2], np.float32),
+                "ref_im": np.ascontiguousarray(reference.imag[: FRAME // 2], np.float32),
                 "turn_re": np.zeros((TURNS, width), np.float32),
                 "turn_im": np.zeros((TURNS, width), np.float32),
                 "dc_re": np.zeros((TURNS, width), np.float32),
