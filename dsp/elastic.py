@@ -201,6 +201,11 @@ class Stretch:
             short = math.ceil(len(out) * self._step / _ONE) + 2
             self._ensure(short)
         whole = (self._position >> 32) - self._first
+        if self._step == _ONE and not self._position & (_ONE - 1) and missing <= 0:
+            # At the same pace, on a sample, the filter is that sample alone.
+            out[:] = self._x[whole : whole + len(out)]
+            self._position += len(out) * _ONE
+            return
         done = interpolate(self._x, whole, self._position & (_ONE - 1), self._step, self._table, out)
         assert done, "the position has left the memory"
         self._position += len(out) * self._step

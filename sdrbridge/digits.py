@@ -7,7 +7,7 @@ and no more than that: an over that has ended is given out to its end. What was 
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from dsp.blocks import AUDIO_RATE
 from dsp.tones.dtmf import HOP, WINDOW, digit_in
 from sdrbridge.bank import Stage
-from sdrbridge.port import Audio, RxPort
+from sdrbridge.port import Audio, QuietPort, RxPort
 from sdrbridge.transmission import Transmission
 
 MARGIN = 80
@@ -116,6 +116,14 @@ class DigitMute:
             over.facts.dtmf = self._digits
 
 
+class _Foreseeing(DigitMute):
+    """One whose receiver knows its future: what is held back changes nothing about when overs begin and end."""
+
+    def __init__(self, rx: RxPort, quiet_until: Callable[[int], int]) -> None:
+        super().__init__(rx)
+        self.quiet_until = quiet_until
+
+
 _MUTED: WeakValueDictionary[int, DigitMute] = WeakValueDictionary()
 """By the identity of the receiver, which lives as long as what mutes it."""
 
@@ -124,5 +132,6 @@ def without_digits(rx: RxPort) -> DigitMute:
     """The receiver without its digits; always the same one, so that a reload does not disturb an over."""
     muted = _MUTED.get(id(rx))
     if muted is None:
-        muted = _MUTED[id(rx)] = DigitMute(rx)
+        muted = _Foreseeing(rx, rx.quiet_until) if isinstance(rx, QuietPort) else DigitMute(rx)
+        _MUTED[id(rx)] = muted
     return muted

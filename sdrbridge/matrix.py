@@ -26,8 +26,9 @@ from sdrbridge.graph import Cable, find_loop
 from sdrbridge.handling import GAIN_RANGE_DB, PAUSES
 from sdrbridge.line import Group, Line, SentTrack, Voice
 from sdrbridge.loopwatch import LoopWatch
+from sdrbridge.parts import Part, apart, union, whole
 from sdrbridge.patch import Member, Patch
-from sdrbridge.port import Audio, Port, QuietPort, RxPort
+from sdrbridge.port import NEVER, Audio, Port, RxPort
 from sdrbridge.table import did_you_mean
 from sdrbridge.transmission import Transmission
 from sdrbridge.transmitters import PortMute, Transmitters
@@ -41,6 +42,9 @@ LIVE_KEEP = 4 * AUDIO_RATE
 
 LONGEST_STRIDE = 50
 """Ticks done in one stride at most: 1 s, after which a talker's level or an operator's command is seen."""
+
+LONGEST_SILENCE = 500
+"""Ticks for which a part of the bridge in which nobody talks is left alone: 10 s."""
 
 
 VACANT = Port("")
@@ -63,12 +67,16 @@ class Matrix:
             raise PatchError("two ports have the same name")
         self._sink = sink
         self._cables = tuple(cables)
-        self._air = Transmitters(self.ports, self._tell_port, self._touch, self._min_key)
+        self._air = Transmitters(self.ports, self._tell_port, self._keyed_or_unkeyed, self._min_key)
         self._watch = LoopWatch(sink, self._touch, self._spoken_for)
-        self._lay_out()
-        self._frame = np.zeros(TICK_SAMPLES, np.float32)
         self._voices: dict[str, Voice] = {}
         self._lines: dict[str, Line] = {}
+        self._parts: list[Part] = []
+        """What strides play one by one; none where the next stride has to find them anew."""
+        self._unions: dict[tuple[int, ...], Part] = {}
+        self._reached = 0
+        self._lay_out()
+        self._frame = np.zeros(TICK_SAMPLES, np.float32)
         self._made = 0
         self._now = 0
         for patch in patches:
@@ -86,6 +94,7 @@ class Matrix:
         if patch.name in self.patches:
             raise PatchError(f'there is a patch "{patch.name}" already')
         self._check(patch)
+        self.settle()
         old = self._lines.get(patch.name)
         self._made += 1
         line = Line(patch, Floor(patch.rules), self._made)
@@ -97,12 +106,14 @@ class Matrix:
         """Put another patch in the place of the one of its name; what stays is not disturbed. Raises `PatchError`."""
         line = self._line(patch.name)
         self._check(patch)
+        self.settle()
         line.patch = patch
         line.floor.rules = patch.rules
         line.changed = True
 
     def unmake(self, name: str) -> None:
         """Take a patch away. Raises `PatchError`."""
+        self.settle()
         self._line(name).closing = True
 
     def add(self, name: str, port: str, member: Member | None = None) -> None:
@@ -125,12 +136,13 @@ class Matrix:
     def mute_port(self, port: str, rx: bool, tx: bool) -> None:
         """Cut a port off from every patch, or let it through again. Raises `PortError`."""
         row = self._port_row(port)
+        self.settle()
         self._air.muted.pop(row, None)
         if rx or tx:
             self._air.muted[row] = PortMute(rx, tx)
         if tx:
             self._air.by_hand.pop(row, None)
-        self._air.unsettled = True
+        self._air.unsettled.add(row)
         self._touch(row)
 
     def set_level(self, port: str, rx_gain_db: float | None = None, tx_gain_db: float | None = None) -> None:
@@ -143,6 +155,7 @@ class Matrix:
             if not low <= value <= high:
                 raise PortError(f'port "{port}": {key}_gain_db = {value:g} must lie between {low:g} and {high:g}')
             gains[row] = _factor(value)
+        self.settle()
         for line in self._lines.values():
             line.changed = True
 
@@ -159,8 +172,9 @@ class Matrix:
         mute = self._air.muted.get(row)
         if mute is not None and mute.tx:
             raise PortError(f'port "{port}" is muted and cannot be keyed')
+        self.settle()
         self._air.by_hand[row] = self._now + TICK_SAMPLES + samples
-        self._air.unsettled = True
+        self._air.unsettled.add(row)
 
     def align(self, port: str, level_dbfs: float, samples: int) -> None:
         """Send a tone of 1 kHz for that long, to set levels by; it keys the port. Raises `PortError`."""
@@ -169,16 +183,21 @@ class Matrix:
             raise PortError(f'port "{port}" has no transmitter, or is muted; no tone can be sent there')
         if not -60.0 <= level_dbfs <= 0.0:
             raise PortError(f'port "{port}": level_dbfs = {level_dbfs:g} must lie between -60 and 0')
+        self.settle()
         self._air.say(row, alignment(samples, level_dbfs), self._now)
 
     def align_stop(self, port: str) -> bool:
         """End the alignment tone; returns whether there was one. Raises `PortError`."""
-        return self._air.silence(self._port_row(port), "alignment tone")
+        row = self._port_row(port)
+        self.settle()
+        return self._air.silence(row, "alignment tone")
 
     def unkey(self, port: str) -> bool:
         """Take the hand off a transmitter; returns whether it was keyed by hand. Raises `PortError`."""
-        self._air.unsettled = True
-        return self._air.by_hand.pop(self._port_row(port), None) is not None
+        row = self._port_row(port)
+        self.settle()
+        self._air.unsettled.add(row)
+        return self._air.by_hand.pop(row, None) is not None
 
     @property
     def looped(self) -> dict[str, str]:
@@ -187,7 +206,9 @@ class Matrix:
 
     def restore(self, port: str) -> bool:
         """Let a port through again that was cut off for a loop; returns whether it was. Raises `PortError`."""
-        return self._watch.restore(self._port_row(port))
+        row = self._port_row(port)
+        self.settle()
+        return self._watch.restore(row)
 
     def keying(self, port: str) -> list[str]:
         """The patches that keep a port on the air."""
@@ -197,6 +218,7 @@ class Matrix:
     def lag(self, talker: str, listener: str) -> int | None:
         """How old what `listener` is sent of `talker` is now, in samples since it was on the air; None in silence."""
         rows = self._port_row(talker), self._port_row(listener)
+        self.settle()
         for line in self._lines.values():
             for group in line.groups:
                 if group.voice.port == rows[0] and rows[1] in group.rows and group.launch <= self._now:
@@ -259,6 +281,7 @@ class Matrix:
             for member in patch.members:
                 if member not in fresh:
                     raise PatchError(f'port "{member}" is still in patch "{patch.name}"')
+        self.settle()
         table = [fresh.pop(old.name, VACANT) for old in self.ports]
         for row, old in enumerate(self.ports):
             if old is VACANT and fresh:
@@ -285,15 +308,12 @@ class Matrix:
             self._rx_gain[row], self._air.gain[row] = rx, tx
         for line in self._lines.values():
             line.changed = True
-        self._air.unsettled = True
+        self._air.unsettled.update(range(len(self.ports)))
 
     def _lay_out(self) -> None:
         """What follows from the ports: their rows, and the memory for a tick of each."""
         self._row = {port.name: row for row, port in enumerate(self.ports) if port is not VACANT}
-        self._hearing = [(row, port.rx) for row, port in enumerate(self.ports) if port.rx is not None]
-        # Asked once: what may say until when nothing changes; None where one of them cannot.
-        quiet = [rx.quiet_until for _, rx in self._hearing if isinstance(rx, QuietPort)]
-        self._quiet = quiet if len(quiet) == len(self._hearing) else None
+        self._whole = whole(self.ports, ())
         # Channels that hear for a half-duplex port while it transmits → the rows of those ports.
         self._donors: dict[int, list[int]] = {}
         for row, port in enumerate(self.ports):
@@ -302,7 +322,6 @@ class Matrix:
                 self._donors.setdefault(channel, []).append(row)
         self._rx_gain = [_factor(port.handling.rx_gain_db) for port in self.ports]
         self._watch.lay_out(self.ports)
-        self._all = range(len(self.ports))
         self._keep = LIVE_KEEP + max(self._air.access, default=0)
         self._out = np.zeros((len(self.ports), TICK_SAMPLES), np.float32)
         self._frames = list(self._out)
@@ -312,85 +331,151 @@ class Matrix:
 
     def tick(self, now: int) -> None:
         """Do one tick: bridge time `now` (8 kHz samples), 160 after the one before."""
+        self.settle()
+        self._whole.lines = list(self._lines.values())
+        self._tick(now, self._whole)
+        self._reached = now + TICK_SAMPLES
+
+    def stride(self, now: int, limit: int) -> int:
+        """Do the tick at `now`, and with it as many that follow as pass without a decision.
+
+        Returns how many ticks were done, 1 … limit. Everything is as after so many calls of `tick`, but for what is
+        put off in parts of the bridge where nothing happened: `settle` makes that good, and `write` then gets all their
+        samples at once. It takes receivers that can say until when nothing changes (`QuietPort`).
+        """
+        parts = self._parts or self._take_apart(now)
+        due = [part.due(now) for part in parts]
+        then = now + TICK_SAMPLES
+        ready = []
+        for at, part in enumerate(parts):
+            if due[at] > now:
+                continue
+            self._play_on(part, now)
+            if part.bound and part.until <= now:
+                self._look_ahead(part, now)
+                due[at] = part.due(now)
+            if due[at] <= now:
+                ready.append(at)
+        if ready:
+            lines = len(self._lines)
+            self._tick(now, self._together([parts[at] for at in ready]))
+            for at in ready:
+                parts[at].done = then
+                self._look_ahead(parts[at], then)
+                due[at] = parts[at].due(then)
+            if len(self._lines) < lines:
+                # A patch is gone, and what it held together falls apart.
+                self._reached = then
+                self.settle()
+                return 1
+        n = max(1, min(limit, LONGEST_STRIDE, -((now - min(due, default=NEVER)) // TICK_SAMPLES)))
+        self._now = now + (n - 1) * TICK_SAMPLES
+        self._reached = now + n * TICK_SAMPLES
+        return n
+
+    def settle(self) -> None:
+        """Play what strides have put off."""
+        for part in self._parts:
+            self._play_on(part, self._reached)
+        self._parts = []
+
+    def _take_apart(self, now: int) -> list[Part]:
+        self._parts = apart(self.ports, list(self._lines.values()), self._row, self._donors)
+        self._unions.clear()
+        for part in self._parts:
+            part.done = part.until = now
+        return self._parts
+
+    def _together(self, parts: list[Part]) -> Part:
+        """Parts that are due in the same tick as one, so that what is told has the same order as ever."""
+        if len(parts) == 1:
+            return parts[0]
+        key = tuple(id(part) for part in parts)
+        if key not in self._unions:
+            self._unions[key] = union(self.ports, parts, self._lines.values())
+        return self._unions[key]
+
+    def _tick(self, now: int, part: Part) -> None:
+        """The tick of a part of the bridge."""
         self._now = now
-        for row, rx in self._hearing:
+        for row, rx in part.hearing:
             rx.advance(now)
             for over in rx.begun():
                 voice = self._voices[over.id] = Voice(over, row, Speech(over.start, self._keep), now)
-                self._watch.begin(voice, self._lines.values())
+                self._watch.begin(voice, part.lines)
                 self._touch(row)
-        for voice in self._voices.values():
+        voices = self._voices_of(part)
+        for voice in voices:
             self._listen(voice)
-        self._watch.step(now, self._all, self._voices.values(), self._lines.values())
-        for line in list(self._lines.values()):
-            self._decide(line)
+        self._watch.step(now, part.rows, voices, part.lines)
+        for line in part.lines:
+            self._decide(line, voices)
         self._out.fill(0.0)
         on_air: set[int] = set()
-        self._air.unsettled = False
-        for line in self._lines.values():
-            self._play(line, on_air)
-        groups = [group for line in self._lines.values() for group in line.groups]
-        on_air |= self._air.announce(now, groups, self._receiving(), self._out)
-        self._air.show(groups)
-        self._air.write(now, on_air, self._frames)
-        self._forget()
+        fading: set[int] = set()
+        self._air.unsettled.difference_update(part.rows)
+        for line in part.lines:
+            self._play(line, on_air, fading)
+        # Who is kept on the air by what fades out only may be unkeyed in the next tick.
+        self._air.unsettled |= fading - on_air
+        on_air |= fading
+        groups = [group for line in part.lines for group in line.groups]
+        receiving = {voice.port for voice in voices if voice.over.end is None}
+        on_air |= self._air.announce(now, part.rows, groups, receiving, self._out)
+        self._air.show(groups, part.rows)
+        self._air.write(now, on_air, self._frames, part)
+        self._forget(part, voices)
 
-    def stride(self, now: int, limit: int) -> int:
-        """Do the tick at `now`, and with it as many that follow as can be played without a decision.
+    def _play_on(self, part: Part, now: int) -> None:
+        """Play the ticks of a part up to `now`, in which nothing begins, ends or is decided."""
+        while part.done < now:
+            samples = min(now - part.done, LONGEST_STRIDE * TICK_SAMPLES)
+            voices = self._voices_of(part)
+            for voice in voices:
+                if not voice.speech.ended:
+                    rx = self._receiver(voice)
+                    rx.advance(part.done + samples - TICK_SAMPLES)
+                    voice.speech.push(rx.read(voice.speech.end, samples))
+            if not self._long:
+                most = LONGEST_STRIDE * TICK_SAMPLES
+                self._long = [np.zeros(size * most, np.float32) for size in (1, len(self.ports))]
+            frame = self._long[0][:samples]
+            out = self._long[1][: len(self.ports) * samples].reshape(len(self.ports), samples)
+            for row, _ in part.sending:
+                out[row] = 0.0
+            for line in part.lines:
+                line.glide(part.done, frame, out)
+            self._air.glide(part.done, out, part)
+            self._watch.pass_over(part.done, part.done + samples, part.rows, voices, part.lines)
+            part.done += samples
 
-        Returns how many ticks were done, 1 … limit. Everything is as after so many calls of `tick`, but `write` gets
-        all their samples at once. It takes receivers that can say until when nothing changes (`QuietPort`).
-        """
-        n = self._still(now, min(limit, LONGEST_STRIDE))
-        if n < 2:
-            self.tick(now)
-            return 1
-        samples = n * TICK_SAMPLES
-        self._now = now + samples - TICK_SAMPLES
-        for _, rx in self._hearing:
-            rx.advance(self._now)
-        for voice in self._voices.values():
-            if not voice.speech.ended:
-                rx = self._receiver(voice)
-                voice.speech.push(rx.read(voice.speech.end, samples))
-        if not self._long:
-            self._long = [np.zeros(size * LONGEST_STRIDE * TICK_SAMPLES, np.float32) for size in (1, len(self.ports))]
-        frame = self._long[0][:samples]
-        out = self._long[1][: len(self.ports) * samples].reshape(len(self.ports), samples)
-        out.fill(0.0)
-        for line in self._lines.values():
-            line.glide(now, frame, out)
-        self._air.glide(now, out)
-        self._watch.pass_over(now, now + samples, self._all, self._voices.values(), self._lines.values())
-        return n
+    def _look_ahead(self, part: Part, now: int) -> None:
+        """Find out until when, from `now` on, nothing begins, ends or is decided in a part, if no receiver says so."""
+        voices = self._voices_of(part)
+        most = LONGEST_STRIDE if voices else LONGEST_SILENCE
+        bound = now + most * TICK_SAMPLES
+        until = self._still_until(part, voices, now, bound)
+        part.until, part.bound = until, until == bound
 
-    def _still(self, now: int, limit: int) -> int:
-        """For how many ticks from `now`, at most `limit`, nothing begins, ends or is decided."""
-        until = self._air.still_until(now + limit * TICK_SAMPLES)
-        if self._quiet is None or self._air.unsettled:
-            return 0
-        until = min(until, self._watch.still_until(now, self._all, self._voices.values(), self._lines.values()))
-        for quiet_until in self._quiet:
-            until = min(until, quiet_until(now))
-        if until <= now + TICK_SAMPLES:
-            return 0
-        for voice in self._voices.values():
+    def _still_until(self, part: Part, voices: list[Voice], now: int, until: int) -> int:
+        if not self._air.unsettled.isdisjoint(part.rows):
+            return now
+        until = min(until, self._air.still_until(until, part.rows))
+        until = min(until, self._watch.still_until(now, part.rows, voices, part.lines))
+        for voice in voices:
             if voice.facts != _facts(voice):
-                return 0
+                return now
             if not voice.speech.ended and (
                 voice.over.end is not None or self._receiver(voice).available() != voice.speech.end
             ):
-                return 0
-        ticks = -((now - until) // TICK_SAMPLES)
-        for line in self._lines.values():
+                return now
+        ticks = max(0, -((now - until) // TICK_SAMPLES))
+        for line in part.lines:
             ticks = line.steady(now, ticks)
-            if ticks < 2:
-                return 0
-        return ticks
+        return now + ticks * TICK_SAMPLES
 
-    def _receiving(self) -> set[int]:
-        """The rows somebody is received on now."""
-        return {voice.port for voice in self._voices.values() if voice.over.end is None}
+    def _voices_of(self, part: Part) -> list[Voice]:
+        return [voice for voice in self._voices.values() if voice.port in part.rows]
 
     def _receiver(self, voice: Voice) -> RxPort:
         rx = self.ports[voice.port].rx
@@ -403,6 +488,13 @@ class Matrix:
         for line in self._lines.values():
             if not names.isdisjoint(line.patch.members):
                 line.changed = True
+
+    def _keyed_or_unkeyed(self, row: int) -> None:
+        """A transmitter was keyed or unkeyed: that counts where its port, or a channel for it, is received now."""
+        for voice in self._voices.values():
+            if voice.port == row or row in self._donors.get(voice.port, ()):
+                self._touch(row)
+                return
 
     def _spoken_for(self, row: int) -> set[str]:
         """The names under which what comes in at a row may be heard: its own, and of ports it hears for."""
@@ -426,7 +518,7 @@ class Matrix:
             voice.facts = facts
             self._touch(voice.port)
 
-    def _decide(self, line: Line) -> None:
+    def _decide(self, line: Line, voices: Iterable[Voice]) -> None:
         """Step the floor of a patch where anything can have changed, and carry out what it says."""
         if line.closing:
             line.hush(line.heard.values())
@@ -444,7 +536,7 @@ class Matrix:
                     return
         line.changed = False
         talkers = []
-        for voice in self._voices.values():
+        for voice in voices:
             talker = self._talker(line, voice)
             if talker is not None:
                 talkers.append(talker)
@@ -681,13 +773,12 @@ class Matrix:
         name, patch = self.ports[row].name, line.patch
         return name in patch.members and self._air.sends(row) and any(patch.gain(m, name) for m in patch.members)
 
-    def _play(self, line: Line, on_air: set[int]) -> None:
-        """Add what a patch carries to the frames of those who hear it."""
+    def _play(self, line: Line, on_air: set[int], fading: set[int]) -> None:
+        """Add what a patch carries to the frames of those who hear it; collect who is on the air for it."""
         # First what fades out: it may share a playout with what plays on.
         for group in line.dropped:
             if group.fade(self._now, self._frame, self._out):
-                self._air.unsettled = True
-                on_air.update(int(row) for row in group.rows)
+                fading.update(group.rows.tolist())
         line.dropped = []
         listening = self._listen_in_pauses(line)
         for group in line.play(self._now, self._frame, self._out):
@@ -726,11 +817,14 @@ class Matrix:
         name = self.ports[row].name
         return max((x.patch.rules.min_key for x in self._lines.values() if name in x.patch.members), default=0)
 
-    def _forget(self) -> None:
+    def _forget(self, part: Part, voices: Iterable[Voice]) -> None:
         """Let go of overs that nobody plays any more, and of patches that have been taken away."""
-        for name in [n for n, line in self._lines.items() if line.closing and not line.groups and not line.dropped]:
-            del self._lines[name]
-        for over in [o for o, voice in self._voices.items() if voice.speech.ended]:
+        lines = part.lines
+        for line in lines:
+            if line.closing and not line.groups and not line.dropped:
+                del self._lines[line.patch.name]
+                lines = [other for other in lines if other is not line]
+        for over in [voice.over.id for voice in voices if voice.speech.ended]:
             port = self.ports[self._voices[over].port].name
             needed = any(
                 over in line.heard
@@ -739,13 +833,13 @@ class Matrix:
                     and line.standing.get(over, port) in line.patch.members
                     and over not in line.silenced
                 )
-                for line in self._lines.values()
+                for line in lines
             )
             if not needed:
                 voice = self._voices.pop(over)
                 self._watch.leave(voice)
                 self._tell_done(voice.over)
-                for line in self._lines.values():
+                for line in lines:
                     line.silenced.pop(over, None)
                     line.admitted.pop(over, None)
                     line.standing.pop(over, None)

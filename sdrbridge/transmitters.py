@@ -7,7 +7,7 @@
 A port that is cut off is never on the air. A shortest key time keeps a transmitter there that nobody needs any more.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from dsp import mix
 from dsp.blocks import AUDIO_RATE
 from sdrbridge.announcer import Announcer, Situation, Sound, ident_of
 from sdrbridge.line import Group
+from sdrbridge.parts import Part
 from sdrbridge.port import Audio, Port, TalkerPort
 from sdrbridge.transmission import Transmission
 
@@ -32,9 +33,9 @@ class PortMute:
 
 
 class Transmitters:
-    """All transmit sides. tell: of keying and of what the bridge says. unkeyed: told of each port that went off.
+    """All transmit sides. tell: of keying and of what the bridge says. changed: told of each row that went on or off.
 
-    min_key: shortest key time of a row. `unsettled` says that the next tick may key or unkey.
+    min_key: shortest key time of a row. `unsettled` are rows that the next tick may key or unkey.
     """
 
     def __init__(
@@ -49,8 +50,8 @@ class Transmitters:
         self.muted: dict[int, PortMute] = {}
         self.by_hand: dict[int, int] = {}
         """Rows kept on the air by hand, and until when."""
-        self.unsettled = False
-        self._key_due: int | None = None
+        self.unsettled: set[int] = set()
+        self._key_due: dict[int, int] = {}
         self._ports: Sequence[Port] = ()
         self._announcers: dict[int, Announcer] = {}
         self.lay_out(ports)
@@ -90,13 +91,15 @@ class Transmitters:
         since = self.since[row]
         return max(now, (now if since is None else since) + self.access[row])
 
-    def still_until(self, until: int) -> int:
-        """Up to `until`: the first bridge time at which time alone keys, unkeys or speaks."""
-        if self._key_due is not None:
-            until = min(until, self._key_due)
-        for released in self.by_hand.values():
-            until = min(until, released)
-        for announcer in self._announcers.values():
+    def still_until(self, until: int, rows: Container[int]) -> int:
+        """Up to `until`: the first bridge time at which time alone keys, unkeys or speaks in one of these rows."""
+        for times in (self._key_due, self.by_hand):
+            for row, time in times.items():
+                if row in rows:
+                    until = min(until, time)
+        for row, announcer in self._announcers.items():
+            if row not in rows:
+                continue
             if announcer.active:
                 return 0
             if announcer.due is not None:
@@ -112,16 +115,23 @@ class Transmitters:
     def silence(self, row: int, what: str) -> bool:
         """Drop what it has still to say of that name; returns whether there was any."""
         announcer = self._announcers.get(row)
-        self.unsettled = True
+        self.unsettled.add(row)
         return announcer is not None and announcer.stop(what)
 
-    def announce(self, now: int, groups: Iterable[Group], receiving: Iterable[int], out: Audio) -> set[int]:
-        """Add what the bridge says in this tick to `out`; the rows that have to be on the air for it."""
+    def announce(
+        self, now: int, rows: Container[int], groups: Iterable[Group], receiving: Container[int], out: Audio
+    ) -> set[int]:
+        """Add what the bridge says in this tick to `out`; the rows that have to be on the air for it.
+
+        rows: those this is about. groups: who is heard there. receiving: rows on which somebody is received.
+        """
         if not self._announcers:
             return set()
         spoken = {row for group in groups if group.sounds for row in group.rows.tolist()}
         wanted = set()
         for row, announcer in self._announcers.items():
+            if row not in rows:
+                continue
             if row in spoken:
                 announcer.used(now)
             if not self.sends(row):
@@ -135,15 +145,16 @@ class Transmitters:
             for what in told:
                 self._tell("port.announced", row, what=what)
             played = announcer.play(row in spoken)
+            if not announcer.active:
+                self.unsettled.add(row)
             if played is not None:
                 frame, before, after = played
-                rows = np.array([row], np.intp)
                 gains = [np.array([g * self.gain[row]], np.float32) for g in (before, after)]
-                mix.add(frame, rows, gains[0], gains[1], out)
+                mix.add(frame, np.array([row], np.intp), gains[0], gains[1], out)
         return wanted
 
-    def show(self, groups: Iterable[Group]) -> None:
-        """Tell transmitters that can show it whose speech they carry; the first where several are mixed."""
+    def show(self, groups: Iterable[Group], rows: Container[int]) -> None:
+        """Tell those transmitters that can show it whose speech they carry; the first where several are mixed."""
         if not self._showing:
             return
         talking: dict[int, Transmission] = {}
@@ -152,6 +163,8 @@ class Transmitters:
                 for row in group.rows.tolist():
                     talking.setdefault(row, group.voice.over)
         for row, tx in self._showing:
+            if row not in rows:
+                continue
             over = talking.get(row)
             if self._shown.get(row) is not over:
                 self._shown[row] = over
@@ -159,15 +172,17 @@ class Transmitters:
 
     # The tick.
 
-    def write(self, now: int, on_air: set[int], frames: Sequence[Audio]) -> None:
-        """Hand out the frames, and key and unkey."""
-        if self.by_hand:
-            self.by_hand = {row: until for row, until in self.by_hand.items() if until > now}
-            on_air |= self.by_hand.keys()
-        self._key_due = None
-        for row, tx in self._sending:
+    def write(self, now: int, on_air: set[int], frames: Sequence[Audio], part: Part) -> None:
+        """Hand out the frames of a part, by row, and key and unkey."""
+        for row in [row for row in self.by_hand if row in part.rows]:
+            if self.by_hand[row] > now:
+                on_air.add(row)
+            else:
+                del self.by_hand[row]
+        for row, tx in part.sending:
             wanted = row in on_air
             since = self.since[row]
+            self._key_due.pop(row, None)
             if since is None:
                 if wanted:
                     self.since[row] = now
@@ -178,7 +193,7 @@ class Transmitters:
                 due = since + self._min_key(row)
                 if now < due and self.sends(row):
                     wanted = True
-                    self._key_due = due if self._key_due is None else min(due, self._key_due)
+                    self._key_due[row] = due
                 else:
                     self.since[row] = None
                     self.unkeyed_at[row] = now
@@ -186,7 +201,7 @@ class Transmitters:
                     self._tell("port.unkeyed", row, keyed_s=(now - since) / AUDIO_RATE)
             tx.write(frames[row], now, wanted)
 
-    def glide(self, now: int, frames: Mapping[int, Audio] | Audio) -> None:
-        """Hand out the frames of ticks in which nobody is keyed or unkeyed."""
-        for row, tx in self._sending:
+    def glide(self, now: int, frames: Audio, part: Part) -> None:
+        """Hand out the frames of a part's ticks in which nobody is keyed or unkeyed."""
+        for row, tx in part.sending:
             tx.write(frames[row], now, self.since[row] is not None)

@@ -95,8 +95,8 @@ class Ear:
         for over, heard in self._on_air:
             if heard.end is None:
                 due = min(due, over.end)
-                if over.encrypted_at is not None and not heard.facts.encrypted:
-                    due = min(due, over.encrypted_at + self._decision)
+            if over.encrypted_at is not None and not heard.facts.encrypted:
+                due = min(due, over.encrypted_at + self._decision)
         return -(-(due + LATENCY - self._origin) // TICK_SAMPLES) * TICK_SAMPLES
 
     def begun(self) -> Sequence[Transmission]:

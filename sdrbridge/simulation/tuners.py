@@ -185,9 +185,9 @@ class Worker:
     def _to_tuner(self, world: int) -> int:
         return world - self.born
 
-    def due(self) -> int:
-        """When there will be more to say than speech that goes on."""
-        return min((channel.due() for channel in self._channels if channel.live or channel.waiting), default=NEVER)
+    def due(self) -> dict[str, int]:
+        """When there will be more to say of each channel than speech that goes on."""
+        return {channel.name: channel.due() for channel in self._channels}
 
 
 class TunedChannel:
@@ -197,18 +197,21 @@ class TunedChannel:
         self.remote = remote
         self._tuner = tuner
         self.name = remote.name
+        self.due = 0
+        """Bridge time from which on there is something to say beside speech that goes on."""
         self.begun = remote.begun
         self.available = remote.available
         self.read: Callable[[int, int], Audio] = remote.read
 
     def advance(self, now: int) -> None:
-        """Take what its tuner's worker has said by now."""
-        self._tuner.advance(now)
+        """Take what its tuner's worker has said by now, where it can have said anything about this channel."""
+        if self.due <= now or self.remote.over is not None or not self._tuner.plain:
+            self._tuner.advance(now)
         self.remote.advance(now)
 
     def quiet_until(self, now: int) -> int:
-        """When the tuner has something to say beside speech that goes on."""
-        return self._tuner.quiet_until(now)
+        """When there is something to say of it beside speech that goes on; `now` where anything may be."""
+        return self.due if self._tuner.plain else now
 
 
 class Tuner:
@@ -242,10 +245,11 @@ class Tuner:
     def boot(self, origin: int, sink: Callable[[Event], None]) -> None:
         """A bridge begins to use it, whose time 0 is the world's `origin`."""
         self._origin = self._world = origin
-        self._done = self._asked = -TICK_SAMPLES
-        self._quiet = 0
+        self._done = -TICK_SAMPLES
         self._unread = False
         self._worker = None
+        self.plain = False
+        """Whether all is well with its worker, and it has said all it knows."""
         self.remote = RemoteTuner(self.name, self._overs, sink, self._began)
         self.link = TunerLink(self._setup, self.remote, self._start)
         self.channels = {name: TunedChannel(port, self) for name, port in self.remote.ports.items()}
@@ -260,7 +264,7 @@ class Tuner:
     def give_up(self, samples: int) -> None:
         """The bridge stood still for so long; its time goes on without them."""
         self._origin += samples
-        self._asked = -1
+        self._look_ahead()
 
     def talk(self, over: Over) -> None:
         """Somebody begins to talk on one of its channels."""
@@ -272,9 +276,11 @@ class Tuner:
         overs.append(over)
         if self._worker is not None:
             self._worker.talk(over)
+            self._look_ahead()
 
     def fail(self, how: str, world: int, until: int) -> None:
         """Something goes wrong with the worker (see `script.WORKER_FAULTS`), or with its device until a later time."""
+        self.plain = False
         worker = self._worker
         match how:
             case "loses its device":
@@ -301,7 +307,7 @@ class Tuner:
             return
         worker.delay = LATE * TICK_SAMPLES if self._world < self._late_until else 0
         worker.step(self._world)
-        self._unread = True
+        self._unread, self.plain = True, False
 
     def pump(self, now: int) -> None:
         """In the bridge's tick of `now`, before its matrix listens."""
@@ -309,6 +315,7 @@ class Tuner:
         before = self.link.supervisor.state
         self.link.pump(now, self._world / AUDIO_RATE)
         self._done, self._unread = now, False
+        self._look_ahead()
         if self.link.supervisor.state is not before:
             self._on_state(self)
 
@@ -317,19 +324,20 @@ class Tuner:
         if now > self._done:
             self.pump(now)
 
-    def quiet_until(self, now: int) -> int:
-        """When something comes that a tick of its own has to see; `now` where anything may."""
-        if now != self._asked:
-            self._asked, self._quiet = now, self._look_ahead(now)
-        return self._quiet
-
-    def _look_ahead(self, now: int) -> int:
+    def _look_ahead(self) -> None:
+        """Find out whether all is well, and when there will be something to say of each channel."""
         worker = self._worker
-        if worker is None or self.link.supervisor.state is not State.UP or self._world < self._late_until:
-            return now
-        if self._unread or not worker.plain or self._gone_until > self._world or worker.rss_bytes == LEAKING:
-            return now
-        return -(-(worker.due() - self._origin) // TICK_SAMPLES) * TICK_SAMPLES
+        self.plain = (
+            worker is not None
+            and self.link.supervisor.state is State.UP
+            and self._world >= max(self._late_until, self._gone_until)
+            and not self._unread
+            and worker.plain
+            and worker.rss_bytes != LEAKING
+        )
+        if worker is not None:
+            for name, due in worker.due().items():
+                self.channels[name].due = due - self._origin
 
     def _start(self, connection: socket.socket) -> Worker:
         self._pids += 1

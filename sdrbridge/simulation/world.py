@@ -154,6 +154,11 @@ class World:
         )
 
     def _do(self, deed: Deed) -> None:
+        if deed.what != "talk" and self._gone_since is None:
+            # Whatever comes, comes after all that has been.
+            self._engine.matrix.settle()
+            for tuner in self._tuners.values():
+                tuner.advance(self._engine.now - TICK_SAMPLES)
         self._verbs[deed.what](deed)
 
     def _after(self, deed: Deed, what: str) -> None:
@@ -167,7 +172,7 @@ class World:
         if self._gone_since is not None:
             self._be_gone(world)
             return
-        self._go(lambda engine: engine.stride(most if self._strides else 1))
+        self._go((lambda engine: engine.stride(most)) if self._strides else Engine.tick)
 
     def _go(self, ticks: Callable[[Engine], object]) -> None:
         """Some ticks of the bridge, and what goes with them."""
@@ -413,6 +418,7 @@ class World:
     def _die(self) -> None:
         if self._gone_since is None:
             self._gone_since = self.clock.elapsed
+        self._engine.matrix.settle()
         self._close_journal()
         for name, link in self._links.items():
             if link.miscounted is not None:

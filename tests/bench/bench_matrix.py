@@ -107,6 +107,7 @@ def main() -> None:
     while now < seconds * AUDIO_RATE:
         now += matrix.stride(now, 50) * TICK_SAMPLES
         strides += 1
+    matrix.settle()
     spent = time.process_time() - begun
     ticks = seconds * 50
     hours = seconds / spent / 60

@@ -37,6 +37,20 @@ def test_agrees_with_twin(rate_in: int, rate_out: int) -> None:
     assert np.sqrt(np.mean((np.array(got) - expected) ** 2)) < 1e-4 * np.sqrt(np.mean(np.square(expected)))
 
 
+def test_at_the_same_pace_samples_come_out_as_they_went_in() -> None:
+    x = np.random.default_rng(1).standard_normal(600).astype(np.float32)
+    stage, filtered = Stretch(8_000, 8_000, 1000), np.empty(500, np.float32)
+    stage.push(x)
+    got = np.empty(500, np.float32)
+    stage.pull(got)
+    np.testing.assert_array_equal(got, x[:500])
+    assert stage.position == 500
+    # So does the filter, which is not asked.
+    around = np.concatenate([np.zeros(stage.reach, np.float32), x])
+    assert interpolate(around, stage.reach, 0, 1 << 32, stage._table, filtered)
+    np.testing.assert_array_equal(filtered, got)
+
+
 def test_kernel_refuses_to_leave_its_memory() -> None:
     stage = Stretch(8_000, 8_000, 100)
     out = np.empty(10, np.float32)

@@ -271,6 +271,7 @@ def test_the_first_word_is_exact_at_every_output_whatever_its_transmitter_takes(
     now = 0
     while now < 64_000:
         now += matrix.stride(now, 50) * TICK
+    matrix.settle()
     for output, ms in zip(outputs.values(), access_ms, strict=True):
         ((keyed, _),) = output.keyed.intervals
         got = output.sent()

@@ -123,6 +123,7 @@ class Scene:
             else:
                 now += self.matrix.stride(now, limit) * TICK_SAMPLES
             calls += 1
+        self.matrix.settle()
         return calls
 
 

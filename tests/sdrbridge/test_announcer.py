@@ -90,6 +90,7 @@ class Scene:
     def run(self, until: int, stride: int = 1) -> None:
         while self.now < until:
             self.now += self.matrix.stride(self.now, min(stride, (until - self.now) // TICK)) * TICK
+        self.matrix.settle()
 
     def announced(self) -> list[tuple[object, object]]:
         return [(e["port"], e["what"]) for e in self.events if e["event"] == "port.announced"]

@@ -119,3 +119,29 @@ def test_the_site_file_chooses(tmp_path: Path) -> None:
     path.write_text(SITE.format("drop"))
     with pytest.raises(ConfigError, match='"pass" or "mute"'):
         config.load(path)
+
+
+def test_strides_give_what_ticks_give() -> None:
+    said, _ = soundfile.read(SPEECH / "speech_male.8000.flac", dtype="float32")
+    said = np.concatenate([said[:16_000], dial("0815", 500, 700, 0.2), said[16_000:]])
+    found = []
+    for longest in (1, 50):
+        mouth, ear = Loopback("mouth", latency=160, decision=700), Loopback("ear", latency=160)
+        events: list[dict[str, object]] = []
+        patch = Patch("p", {"mouth": Member(), "ear": Member()})
+        matrix = Matrix([Port("mouth", without_digits(mouth)), Port("ear", ear, ear)], [patch], events.append)
+        mouth.say(1600, said)
+        mouth.say(1600 + len(said) + 9000, said)
+        now = calls = 0
+        while now < 2 * len(said) + 40_000:
+            if longest == 1:
+                matrix.tick(now)
+                now += TICK_SAMPLES
+            else:
+                now += matrix.stride(now, longest) * TICK_SAMPLES
+            calls += 1
+        matrix.settle()
+        found.append((events, ear.sent()[: 2 * len(said) + 40_000], calls))
+    assert found[0][0] == found[1][0]
+    assert np.array_equal(found[0][1], found[1][1])
+    assert found[1][2] < found[0][2] / 10

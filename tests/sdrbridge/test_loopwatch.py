@@ -47,6 +47,7 @@ class Scene:
                 self.now += TICK
             else:
                 self.now += TICK * self.matrix.stride(self.now, min(longest, (until - self.now) // TICK))
+        self.matrix.settle()
 
     def told(self, kind: str) -> list[Event]:
         return [event for event in self.events if event["event"] == kind]

@@ -1,0 +1,92 @@
+"""Which ports and patches have to do with each other: a bridge in parts that can be played one after the other.
+
+    patch "command":  A B C ──┐
+    patch "tactical":     C D ┴─▶ one part: C carries what both say
+    patch "dispatch": E F ──────▶ another
+    G, in no patch ─────────────▶ a third
+
+What is decided in one part changes nothing in another. So a simulation plays each when something happens there, and
+puts off until then what passes without a decision (`Matrix.stride`).
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sdrbridge.line import Line
+from sdrbridge.port import Port, QuietPort, RxPort, TxPort
+
+
+@dataclass(slots=True, eq=False)
+class Part:
+    """Ports by their rows, and the patches among them.
+
+    hearing, sending: its receivers and transmitters, in the order of their rows. quiet: asks each receiver until when
+    nothing changes; None where one of them cannot say. done: bridge time up to which it has been played. until: the
+    first tick at which something may be decided, if no receiver knows of an earlier one. bound: then it is only time to
+    look again.
+    """
+
+    rows: Collection[int]
+    hearing: Sequence[tuple[int, RxPort]]
+    sending: Sequence[tuple[int, TxPort]]
+    lines: Sequence[Line]
+    quiet: Sequence[Callable[[int], int]] | None
+    done: int = 0
+    until: int = 0
+    bound: bool = False
+
+    def due(self, now: int) -> int:
+        """Bridge time from which on something may be decided; at most `now` where that is so in the tick at `now`."""
+        until = self.until
+        if self.quiet is None:
+            return now
+        for quiet_until in self.quiet:
+            due = quiet_until(now)
+            if due < until:
+                until = due
+        return until
+
+
+def whole(ports: Sequence[Port], lines: Iterable[Line]) -> Part:
+    """All of it as one part."""
+    return _part(ports, range(len(ports)), list(lines))
+
+
+def apart(
+    ports: Sequence[Port], lines: Sequence[Line], row: Mapping[str, int], donors: Mapping[int, Iterable[int]]
+) -> list[Part]:
+    """The parts. row: of each name. donors: channels that hear for ports in other rows."""
+    part_of = {number: {number} for number in range(len(ports))}
+
+    def join(rows: Iterable[int]) -> None:
+        joined: set[int] = set().union(*(part_of[number] for number in rows))
+        part_of.update(dict.fromkeys(joined, joined))
+
+    for line in lines:
+        join(_rows_of(line, row))
+    for channel, rows in donors.items():
+        join([channel, *rows])
+    found = []
+    for joined in {id(rows): rows for rows in part_of.values()}.values():
+        found.append(_part(ports, joined, [line for line in lines if not joined.isdisjoint(_rows_of(line, row))]))
+    return found
+
+
+def union(ports: Sequence[Port], parts: Sequence[Part], lines: Iterable[Line]) -> Part:
+    """Several parts as one. lines: of all, in their order."""
+    own = {line for part in parts for line in part.lines}
+    return _part(ports, {row for part in parts for row in part.rows}, [line for line in lines if line in own])
+
+
+def _rows_of(line: Line, row: Mapping[str, int]) -> set[int]:
+    """The members of a patch, and who still hears what was said there before it was changed."""
+    groups = {int(number) for group in (*line.groups, *line.dropped) for number in group.rows}
+    return {row[name] for name in line.patch.members if name in row} | groups | line.keying
+
+
+def _part(ports: Sequence[Port], rows: Iterable[int], lines: Sequence[Line]) -> Part:
+    ordered = sorted(rows)
+    hearing = [(row, rx) for row in ordered if (rx := ports[row].rx) is not None]
+    sending = [(row, tx) for row in ordered if (tx := ports[row].tx) is not None]
+    quiet = [rx.quiet_until for _, rx in hearing if isinstance(rx, QuietPort)]
+    return Part(frozenset(ordered), hearing, sending, lines, quiet if len(quiet) == len(hearing) else None)
