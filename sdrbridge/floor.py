@@ -15,7 +15,8 @@ A holder keeps the floor until what he said has been played to the end, which is
 begins in that time loses nothing.
 
 A talker who mixes (a full-duplex member, by choice) needs no floor: he is heard beside whoever holds it, each for
-himself with his own time-out. A patch hangs when the last of them has ended.
+himself with his own time-out, and what he says next after what he said before. A patch hangs when the last of them has
+ended.
 
 Where nobody has talked for the hang time, an over has to last `kerchunk` samples before it is heard. It is then heard
 from its first sample; a shorter one is a kerchunk and goes nowhere. Replies inside the hang time may be short.
@@ -274,7 +275,12 @@ class Floor:
         return ripe + late if ripe else []
 
     def _mix(self, now: int, wanting: list[Talker], found: list[Decision]) -> None:
+        heard = {talker.port for talker in self.mixed} | ({self.holder.port} if self.holder else set())
         for talker in wanting:
+            if talker.port in heard:
+                # What he said before is still being played; this follows it, and loses nothing.
+                continue
+            heard.add(talker.port)
             wait = self._waiting.pop(talker.over, None)
             # Who was refused before he was made to mix is heard from now on.
             play_from = talker.start if wait is None else max(talker.start, now)

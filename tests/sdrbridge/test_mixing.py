@@ -167,3 +167,23 @@ def test_an_emergency_does_not_have_to_prove_itself() -> None:
     assert floor.next_due() == 160 + 3100
     rushed = Talker("B-1", "B", 0, known=100, emergency=True)
     assert [d.verdict for d in floor.step(320, [short, rushed])] == [Verdict.GRANTED, Verdict.REFUSED]
+
+
+@pytest.mark.parametrize(("kerchunk", "access_ms"), [(3000, 0), (0, 1000), (3000, 1000)])
+@pytest.mark.parametrize("length", [4800, 800])
+def test_who_speaks_again_is_not_heard_over_what_he_said_before(kerchunk: int, access_ms: int, length: int) -> None:
+    b = Bridge("AB", Patch("p", members("A", "B"), rules=Rules(mix=True, kerchunk=kerchunk)), B=access_ms)
+    first, second = noise(4800, 1), noise(length, 2)
+    b.loops["A"].say(1600, first)
+    b.loops["A"].say(1600 + 4800 + 400, second)
+    b.run(48_000)
+    got = b.sent("B")
+    at = int(np.flatnonzero(got)[0])
+    np.testing.assert_array_equal(got[at : at + 4800], first)
+    # He who begins anew loses nothing of it, and the transmitter stays on the air.
+    rest = got[at + 4800 :]
+    again = int(np.flatnonzero(rest)[0])
+    np.testing.assert_array_equal(rest[again : again + length], second)
+    assert not np.any(rest[again + length :])
+    assert [e["over"] for e in b.told("floor.granted")] == ["A-0001", "A-0002"]
+    assert len(b.loops["B"].keyed.intervals) == 1
