@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dsp.blocks import AUDIO_RATE
+from dsp.elastic import Stretch
 from sdrbridge.handling import Handling
 from sdrbridge.loopwatch import REST
 from sdrbridge.matrix import Event, Matrix
@@ -71,6 +72,29 @@ def test_a_loop_is_broken_while_the_talker_still_talks_and_the_reason_given(
     # D hears nothing of himself: what comes back never got the floor.
     assert not np.any(scene.loops["D"].sent())
     assert any("came back" in str(event.get("reason")) for event in scene.reasons.chain("refused", "C"))
+
+
+@pytest.mark.parametrize("way", [imbe, pcmu])
+@pytest.mark.parametrize("delay_s", [1.0, 5.0])
+@pytest.mark.parametrize("ppm", [-300.0, 300.0])
+def test_an_echo_through_a_system_whose_clock_is_off_is_found_as_soon(
+    way: Callable[[], Way], delay_s: float, ppm: float
+) -> None:
+    # All of it comes back faster or slower: by 2 ms after 7 s, and by 1.5 ms for the delay itself.
+    scene = Scene()
+    said = through(way(), np.concatenate([MALE, FEMALE]))
+    stretch = Stretch(8000, 8000, len(said))
+    stretch.push(said)
+    stretch.set_ppm(ppm)
+    back = np.empty(stretch.possible(), np.float32)
+    stretch.pull(back)
+    scene.loops["D"].say(800, np.concatenate([MALE, FEMALE]))
+    scene.loops["C"].say(800 + round(delay_s * AUDIO_RATE * (1 - ppm * 1e-6)), 0.3 * back)
+    scene.run(30)
+    (found,) = scene.told("loop.found")
+    assert found["port"] == "C" and found["talker"] == "D"
+    assert delay_s - 0.1 <= float(str(found["delay_s"])) <= delay_s + 0.1
+    assert float(str(found["t_s"])) < delay_s + 5.0
 
 
 def test_short_overs_that_go_around_are_found_as_well() -> None:
