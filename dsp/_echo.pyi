@@ -10,6 +10,15 @@ def bands(
     ring: NDArray[np.float32],
     hop: int,
 ) -> None: ...
+def activity(
+    said: NDArray[np.float32],
+    last: int,
+    said_begin: int,
+    said_end: int,
+    frames: int,
+    depth: float,
+    active_depth: float,
+) -> tuple[int, float]: ...
 def find(
     said: NDArray[np.float32],
     last: int,

@@ -57,6 +57,43 @@ cdef void take(const float[:, ::1] ring, Py_ssize_t first, Py_ssize_t count, Py_
             out[i * ECHO_LANES + ECHO_BANDS + k] = out[i * ECHO_LANES + k] - mean
 
 
+cdef float look(const float *x, Py_ssize_t frames, float depth, float active_depth, Py_ssize_t *active) noexcept nogil:
+    """The mean change from one sounding frame of x to the next, and how many sound. x: (frames, 16) as `take` gives."""
+    cdef Py_ssize_t t, k
+    cdef float loud, previous = 0, changes = 0, change, step
+    active[0] = 0
+    for t in range(frames):
+        loud = -depth
+        for k in range(ECHO_BANDS):
+            loud = max(loud, x[t * ECHO_LANES + k])
+        if loud > -active_depth:
+            active[0] += 1
+            if previous > -active_depth and t:
+                change = 0
+                for k in range(ECHO_BANDS, ECHO_LANES):
+                    step = x[t * ECHO_LANES + k] - x[(t - 1) * ECHO_LANES + k]
+                    change += step * step
+                # One step between two tones is not much of a change, however wide it is.
+                changes += min(change / ECHO_BANDS, 1)
+        previous = loud
+    return changes / max(active[0], 1)
+
+
+def activity(const float[:, ::1] said, Py_ssize_t last, Py_ssize_t said_begin, Py_ssize_t said_end, int frames,
+             float depth, float active_depth):
+    """Of the `frames` frames up to hop `last`: how many sound, and their mean change."""
+    cdef Py_ssize_t active
+    cdef float changes
+    cdef float *x = <float *>malloc(sizeof(float) * frames * ECHO_LANES)
+    if x == NULL:
+        raise MemoryError
+    with nogil:
+        take(said, last - 2 * (frames - 1), frames, 2, said_begin, said_end, depth, x)
+        changes = look(x, frames, depth, active_depth, &active)
+        free(x)
+    return active, changes
+
+
 def find(const float[:, ::1] said, Py_ssize_t last, Py_ssize_t said_begin, Py_ssize_t said_end,
          const float[:, ::1] sent, Py_ssize_t sent_begin, Py_ssize_t sent_end,
          int frames, Py_ssize_t low, Py_ssize_t high, Py_ssize_t apart, float depth, float active_depth,
@@ -74,28 +111,14 @@ def find(const float[:, ::1] said, Py_ssize_t last, Py_ssize_t said_begin, Py_ss
     cdef float vx[2]
     cdef float sum[16]
     cdef float square[16]
-    cdef float mean, loud, previous = 0, changes = 0, change, score, fine, second = 0
+    cdef float mean, changes, score, fine, second = 0
     if x == NULL:
         raise MemoryError
     y = x + frames * ECHO_LANES
     found = y + span * ECHO_LANES
     with nogil:
         take(said, first, frames, 2, said_begin, said_end, depth, x)
-        for t in range(frames):
-            loud = -depth
-            for k in range(ECHO_BANDS):
-                loud = max(loud, x[t * ECHO_LANES + k])
-            if loud > -active_depth:
-                active += 1
-                if previous > -active_depth and t:
-                    change = 0
-                    for k in range(ECHO_BANDS, ECHO_LANES):
-                        mean = x[t * ECHO_LANES + k] - x[(t - 1) * ECHO_LANES + k]
-                        change += mean * mean
-                    # One step between two tones is not much of a change, however wide it is.
-                    changes += min(change / ECHO_BANDS, 1)
-            previous = loud
-        changes /= max(active, 1)
+        changes = look(x, frames, depth, active_depth, &active)
     if active < least_active or changes < least_changes:
         free(x)
         return 0.0, 0, 0.0, active, changes

@@ -169,7 +169,7 @@ class Match:
     @property
     def judged(self) -> bool:
         """Whether there was enough speech in it to say anything."""
-        return self.active >= LEAST_ACTIVE and self.changes >= LEAST_CHANGES
+        return _judged(self.active, self.changes)
 
     @property
     def counts(self) -> bool:
@@ -181,6 +181,15 @@ class Match:
     def different(self) -> bool:
         """Whether it is evidence of somebody else."""
         return self.judged and (self.likeness < DIFFERENT or self.lag < LEAST)
+
+
+def _judged(active: int, changes: float) -> bool:
+    return active >= LEAST_ACTIVE and changes >= LEAST_CHANGES
+
+
+def judged(said: EchoTrack, last: int) -> bool:
+    """Whether there is enough speech in the frames of `said` up to hop `last` to say anything."""
+    return _judged(*_echo.activity(said.levels, last, said.begin, said.end, FRAMES, DEPTH, ACTIVE))
 
 
 def find(said: EchoTrack, last: int, sent: EchoTrack) -> Match:

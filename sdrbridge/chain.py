@@ -46,10 +46,12 @@ class Entry:
         return {"n": self.n, "wall": self.wall, **self.data, "prev": self.prev, "hash": self.hash}
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+
+
 def canonical(value: object) -> bytes:
     """A value as canonical JSON. Raises ValueError for what JSON cannot say."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
-    return text.encode()
+    return _ENCODER.encode(value).encode()
 
 
 def plain(value: object) -> object:
@@ -72,7 +74,7 @@ def plain(value: object) -> object:
 
 def spell_wall(wall: datetime) -> str:
     """Time of day in UTC, to the millisecond."""
-    return wall.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return wall.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def parse_wall(text: str) -> datetime:

@@ -341,21 +341,23 @@ class LoopWatch:
         """Weigh the looks that were noted down, as if each had been weighed when it was taken."""
         looks, ear.looks, ear.early = ear.looks, [], 0
         self._take_in(ear, looks[0].last * echo.HOP)
-        was_broken, likeness = row in self.broken, []
+        was_broken, others = row in self.broken, True
+        # Silence, and what does not change, is evidence of nothing.
+        looks = [look for look in looks if echo.judged(ear.track, look.last)]
         for patch in dict.fromkeys(name for look in looks for name in look.sent):
             found = []
             for look in reversed(looks):
                 if patch in look.sent:
                     matches = [echo.find(ear.track, look.last, sent.track) for sent in look.sent[patch]]
-                    likeness += matches
+                    others = others and all(match.different for match in matches)
                     # What goes around comes back again and again; the shortest way is the one to name.
                     match, said = min(zip(matches, look.sent[patch], strict=True), key=_rank)
                     found.append((look, match, said))
-                    if match.judged and not match.counts:
+                    if not match.counts:
                         break  # whatever was before
             for look, match, said in reversed(found):
                 self._judge(now, row, patch, look, match, said)
-        if was_broken and all(match.different for match in likeness):
+        if looks and was_broken and others:
             self._is_other(row, looks[-1].over)
 
     def _is_other(self, row: int, over: str) -> None:

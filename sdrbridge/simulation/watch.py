@@ -47,6 +47,7 @@ STEP = 8
 
 _WITH_REASON = ("granted", "refused", "preempted", "timed_out", "released", "gave_up", "idle")
 
+_spell = json.JSONEncoder(sort_keys=True, default=str).encode
 
 Mutes = Mapping[str, tuple[bool, bool]]
 """Ports that are cut off: what they say, what they are sent."""
@@ -162,7 +163,7 @@ class Watch:
         self.tally.events += 1
         name = str(event["event"])
         self.tally.counts[name] = self.tally.counts.get(name, 0) + 1
-        self._digest.update(json.dumps(event, sort_keys=True, default=str).encode())
+        self._digest.update(_spell(event).encode())
         over = str(event.get("over", ""))
         self._unspoken.pop(over, None)
         area, _, what = name.partition(".")
