@@ -264,6 +264,10 @@ class Engine:
         self.now += ticks * TICK_SAMPLES
         return ticks
 
+    def end(self) -> None:
+        """No tick will follow: what is known of the overs that last is told."""
+        self.matrix.end()
+
     def _perform_waiting(self) -> None:
         # What an act asks for in its turn waits for the next tick, so that one tick always ends.
         for _ in range(len(self._waiting)):

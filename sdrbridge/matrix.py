@@ -288,7 +288,7 @@ class Matrix:
                 table[row] = fresh.pop(next(iter(fresh)))
         for row, (old, new) in enumerate(zip(self.ports, table)):
             if new.rx is not old.rx:
-                self._voices = {over: voice for over, voice in self._voices.items() if voice.port != row}
+                self._give_up(over for over, voice in list(self._voices.items()) if voice.port == row)
             if new.tx is not old.tx:
                 since = self._air.replace(row)
                 if since is not None:
@@ -309,6 +309,17 @@ class Matrix:
         for line in self._lines.values():
             line.changed = True
         self._air.unsettled.update(range(len(self.ports)))
+
+    def end(self) -> None:
+        """No tick will follow: tell what is known of every over that somebody might still have heard more of."""
+        self._give_up(list(self._voices))
+
+    def _give_up(self, overs: Iterable[str]) -> None:
+        for name in overs:
+            over = self._voices.pop(name).over
+            if over.end is None:
+                over.end = max(over.start, self._now)
+            self._tell_done(over)
 
     def _lay_out(self) -> None:
         """What follows from the ports: their rows, and the memory for a tick of each."""

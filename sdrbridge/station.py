@@ -161,6 +161,7 @@ class Station:
             link.stop(self.engine.now)
         await asyncio.to_thread(_reap, list(self.links.values()))
         self._pump_events()
+        self.engine.end()
         self._keep()
         await asyncio.to_thread(self.state.close)
         await asyncio.to_thread(self.listeners.close)

@@ -67,6 +67,19 @@ def test_an_over_is_heard_whole_by_the_others_and_by_nobody_else() -> None:
     assert (done["start_s"], done["end_s"]) == (1003 / 8000, 6003 / 8000)
 
 
+def test_an_over_that_outlasts_the_bridge_or_its_port_is_told_with_who_heard_it() -> None:
+    b = Bridge("ABC", Patch("p", members("A", "B")))
+    over = b.loops["A"].say(1003, noise(80_000, 1))
+    gone = b.loops["C"].say(1003, noise(80_000, 2))
+    b.run(16000)
+    b.matrix.set_ports(b.setup[:2])
+    (done,) = b.told("over.done")
+    assert (done["over"], done["heard_by"], done["end_s"]) == (gone.id, [], 2.0 - 0.02)
+    b.matrix.end()
+    done = b.told("over.done")[1]
+    assert (done["over"], done["heard_by"], done["end_s"]) == (over.id, ["B"], 2.0 - 0.02)
+
+
 def test_keyed_from_grant_to_end_of_hang() -> None:
     b = Bridge("AB", Patch("p", members("A", "B"), rules=Rules(hang=1600)))
     b.loops["A"].say(0, noise(4000, 1))

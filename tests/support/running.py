@@ -16,6 +16,11 @@ BOUND_S = 30.0
 """How long anything may take on a machine that is busy with other things; nothing is measured by it."""
 
 
+def amiss(status: dict[str, Any]) -> set[str]:
+    """What is degraded, but for the load of a machine that is busy with other things."""
+    return set(status["degraded"]) - {"load"}
+
+
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
         super().__init__("sdrbridge", timeout=BOUND_S)

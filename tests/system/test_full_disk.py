@@ -16,7 +16,7 @@ from sdrbridge.journal import read_entries
 from sdrbridge.state import State
 from sdrbridge.verify import verify
 from tests.support.fulldisk import Limit, SmallDisk
-from tests.support.running import Running
+from tests.support.running import Running, amiss
 from tests.support.site import RATE, carrier, to_cu8
 
 SITE = """
@@ -137,7 +137,7 @@ def say_something(bridge: Running, times: int = 40) -> None:
 
 def test_a_disk_that_is_full_for_a_while(bridge: Running, ear: Ear, disk: SmallDisk | Limit) -> None:
     bridge.start()
-    bridge.until(lambda s: keyed(s) >= {"link", "out"} and not s["degraded"])
+    bridge.until(lambda s: keyed(s) >= {"link", "out"} and not amiss(s))
     disk.fill(pid(bridge))
     bridge.until(lambda s: ear.sound > 0)
     before = ear.heard, ear.sound
@@ -153,7 +153,7 @@ def test_a_disk_that_is_full_for_a_while(bridge: Running, ear: Ear, disk: SmallD
     # A machine that is busy with other things may be late with some of it.
     assert heard >= 80 and sound >= 0.9 * heard
     disk.free(pid(bridge))
-    bridge.until(lambda s: not s["degraded"])
+    bridge.until(lambda s: not amiss(s))
     bridge.send(signal.SIGTERM)
     assert bridge.wait() == 0
     assert ear.missing == 0
@@ -184,7 +184,7 @@ def test_a_disk_that_is_full_for_a_while(bridge: Running, ear: Ear, disk: SmallD
 
 def test_killed_and_started_again_on_a_full_disk(bridge: Running, ear: Ear, disk: SmallDisk | Limit) -> None:
     bridge.start()
-    bridge.until(lambda s: keyed(s) >= {"link", "out"} and not s["degraded"])
+    bridge.until(lambda s: keyed(s) >= {"link", "out"} and not amiss(s))
     bridge.ask("/v1/patch/make", {"name": "more", "ports": ["A", "other"]})
     bridge.until(lambda s: "other" in keyed(s))
     bridge.ask("/v1/port/mute", {"port": "out", "direction": "tx"}, None)
@@ -210,7 +210,7 @@ def test_killed_and_started_again_on_a_full_disk(bridge: Running, ear: Ear, disk
     bridge.until(lambda s: s["t_s"] > status["t_s"] + 1.0)
     assert ear.sound - before[1] >= 0.9 * (ear.heard - before[0]) > 30
     disk.free(pid(bridge))
-    bridge.until(lambda s: not s["degraded"])
+    bridge.until(lambda s: not amiss(s))
     bridge.send(signal.SIGTERM)
     assert bridge.wait() == 0
     assert verify(bridge.state / "journal").ok
