@@ -21,8 +21,9 @@ from sdrbridge.transmission import Facts
 MOST_HELD = AUDIO_RATE // FRAME_SAMPLES
 """Voice frames (1 s) kept while nobody may hear them; an over that opens begins with the oldest."""
 
-CLEAREST = 1e-6
-"""Noise below which a signal counts as perfect: 60 dB."""
+
+LEAST = 0.01
+"""Carrier-to-noise ratio that counts as none: -20 dB."""
 
 
 class Word(Enum):
@@ -54,6 +55,8 @@ class Call:
     _errors: int = 0
     _bits: int = 0
     _noise: float = 0.0
+    _carrier: float = 0.0
+    _measured: int = 0
     _frequency: float = 0.0
     _voice: int = 0
     _alias: dict[int, str] = field(default_factory=dict)
@@ -70,10 +73,12 @@ class Call:
             self._bits += frame.bits
         self._noise += received.noise
         self._frequency += received.frequency_hz
-        noise = max(self._noise / self._frames, CLEAREST)
         facts.ber = self._errors / max(1, self._bits)
-        facts.evm = math.sqrt(noise)
-        facts.snr_db = -10 * math.log10(noise)
+        facts.evm = math.sqrt(self._noise / self._frames)
+        if received.carrier is not None:
+            self._carrier += received.carrier
+            self._measured += 1
+            facts.snr_db = 10 * math.log10(max(self._carrier / self._measured, LEAST))
         if tuned:
             facts.frequency_error_hz = self._frequency / self._frames
 

@@ -14,14 +14,14 @@ from dsp.blocks import AUDIO_RATE
 class Facts:
     """What is known of an over beside its sound; None where it does not apply or is not known yet.
 
-    snr_db, level_dbfs: signal-to-noise ratio and speech level. ctcss_hz, dcs: tone and code found. dtmf: digits that
-    were muted.
+    snr_db, level_dbfs: signal-to-noise ratio in the channel and speech level. ctcss_hz, dcs: tone and code found. dtmf:
+    digits that were muted.
 
     Of digital modes: nac ("$293"), talkgroup, source_id (who talks), target_id (the unit he calls), alias (his name),
     latitude and longitude, emergency, encrypted, algid and keyid (of the encryption). ber: share of wrong bits. evm:
-    error vector magnitude, 1 is 100 %; snr_db follows from it. frequency_error_hz: of the carrier. frame_loss: share of
-    voice frames that never came. erasures: voice frames that came and could not be spoken. silent: why nothing of it is
-    heard.
+    error vector magnitude at the points of a linear receiver, 1 is 100 % (a perfect C4FM signal has 0.14).
+    frequency_error_hz: of the carrier. frame_loss: share of voice frames that never came. erasures: voice frames that
+    came and could not be spoken. silent: why nothing of it is heard.
     """
 
     snr_db: float | None = None

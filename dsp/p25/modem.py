@@ -35,6 +35,7 @@ from dsp.errors import RangeError, RateError, ShapeError
 from dsp.fec import soft
 from dsp.p25 import _timing, nid
 from dsp.p25.c4fm import FRAME_SYNC_DIBITS, SYMBOL_RATE
+from dsp.p25.carrier import SyncMeter
 from dsp.p25.equalizer import EQUALIZED, FIXED, Burst
 from dsp.p25.lsm import HALF, PER_SYMBOL, PHASES, POINT_DELAY, RATE, Pulse
 from dsp.p25.symbols import STATUS_PERIOD, dibits_of
@@ -139,7 +140,9 @@ class SymbolBlock:
     of the sync. llr: (n, 2) float32, positive = bit 1. index: (n,) int64, on-air sample of the middle of each symbol at
     the modem's input rate. path: (n,) int8, 0 fixed filter, 1 equaliser. pulse: what the fixed filter is made for.
     match: of the sync, 0 … 1. frequency_hz, deviation_hz: as tracked now. noise: mean squared error of the points
-    relative to their size, of the better path: error vector magnitude squared.
+    relative to their size, of the better path: error vector magnitude squared. carrier: carrier-to-noise ratio at the
+    last sync whose identifier was read (`dsp.p25.carrier`); None before one, and of what has been through a
+    discriminator.
     """
 
     row: int
@@ -153,6 +156,7 @@ class SymbolBlock:
     frequency_hz: float
     deviation_hz: float
     noise: float
+    carrier: float | None
 
 
 class _Row:
@@ -165,6 +169,7 @@ class _Row:
         self.believed = False
         self.candidates: list[Burst] = []
         self.prefer: int | None = None
+        self.carrier: float | None = None
 
     @property
     def candidate(self) -> float:
@@ -200,6 +205,7 @@ class P25Modem:
         self._half = _HALF_TAPS[rate]
         self._taps = lowpass(_CUTOFF_HZ, rate, 2 * self._half + 1, _STOP_DB).astype(np.float32)
         self._judge = judge
+        self._meter = SyncMeter(self._taps, rate)
         self._discriminated = discriminated
         self._correlator = SyncCorrelator(rows)
         self._rows = [_Row() for _ in range(rows)]
@@ -384,6 +390,9 @@ class P25Modem:
             known[_HEAD_PLACES] = verdict.dibits
             known[_STATUS] = dibits_of(soft.to_bits(chosen.soft(_STATUS, 1, FIXED)).reshape(-1))[0]
             chosen.train(x, base, known)
+            if not self._discriminated:
+                hit = chosen.hit
+                state.carrier = self._meter.ratio(x, hit.sample - base, hit.phase, hit.turn, chosen.step)
         elif chosen.hit.match < LIKELY or (state.live is not None and state.believed):
             return
         elif chosen.hit.match < SURE:
@@ -423,5 +432,6 @@ class P25Modem:
                 frequency_hz=burst.turn * SYMBOL_RATE / (2 * np.pi),
                 deviation_hz=burst.step * 3 * SYMBOL_RATE / (2 * np.pi),
                 noise=min(burst.noise),
+                carrier=state.carrier,
             )
         ]

@@ -33,6 +33,7 @@ class Received:
     """A frame of one row, with what the modem measured when it ended.
 
     frequency_hz, deviation_hz: as tracked. noise: mean squared error of the points, error vector magnitude squared.
+    carrier: carrier-to-noise ratio in the channel, None where it cannot be told.
     """
 
     row: int
@@ -40,6 +41,7 @@ class Received:
     frequency_hz: float
     deviation_hz: float
     noise: float
+    carrier: float | None
 
 
 class _Line:
@@ -48,7 +50,7 @@ class _Line:
     def __init__(self, rate: int, nac: int | None) -> None:
         # The sync correlator of either modem looks for one polarity, and the discriminator's turns its audio to it.
         self.framer = Framer(rate, nac=nac, upright=True)
-        self._measured = 0.0, 0.0, 0.0
+        self._measured: tuple[float, float, float, float | None] = 0.0, 0.0, 0.0, None
 
     def judge(self, llr: NDArray[np.float32]) -> Verdict:
         verdict, nac = judge_nid(0, llr), self.framer.known_nac
@@ -59,7 +61,7 @@ class _Line:
 
     def take(self, block: SymbolBlock) -> list[Received]:
         frames = self.framer.process(block.llr, block.index)
-        self._measured = block.frequency_hz, block.deviation_hz, block.noise
+        self._measured = block.frequency_hz, block.deviation_hz, block.noise, block.carrier
         return [Received(block.row, frame, *self._measured) for frame in frames]
 
     def finish(self, row: int) -> list[Received]:

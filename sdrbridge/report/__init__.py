@@ -119,12 +119,16 @@ class _Page:
         tall = 100 * max(channel["bandwidth_hz"] / band.rate, 0.02)
         style = f"{self._across(over['start_s'], over['end_s'])};top:{middle - tall / 2:.2f}%;height:{tall:.2f}%"
         label = f"<span>{escape(name)}</span>" if number == 0 else ""
-        return f'<button class="mark" data-plays="{_key(name, number)}" style="{style}">{label}</button>'
+        return (
+            f'<button class="mark" data-plays="{_key(name, number)}" title="{escape(_title(name, over))}" '
+            f'style="{style}">{label}</button>'
+        )
 
     def _channel_lane(self, name: str, channel: Mapping[str, Any]) -> str:
         bars = [
-            f'<button class="bar" data-plays="{_key(name, number)}" '
-            f'style="{self._across(over["start_s"], over["end_s"])}">{over["end_s"] - over["start_s"]:.1f} s</button>'
+            f'<button class="{" ".join(("bar", *_flags(over)))}" data-plays="{_key(name, number)}" '
+            f'title="{escape(_title(name, over))}" style="{self._across(over["start_s"], over["end_s"])}">'
+            f"{escape(_label(over))}</button>"
             for number, over in enumerate(channel["transmissions"])
         ]
         where = _megahertz(channel["freq_hz"]) if "freq_hz" in channel else channel["mode"]
@@ -147,6 +151,8 @@ class _Page:
         return f'<div></div><div class="axis">{"".join(marks)}</div>'
 
     def _transmissions(self) -> str:
+        overs = [over for channel in self.channels.values() for over in channel["transmissions"]]
+        digital = any("nac" in over for over in overs)
         rows = [
             [
                 escape(name),
@@ -156,13 +162,16 @@ class _Page:
                 f"{over['snr_db']:.0f} dB" if "snr_db" in over else "—",
                 f"{over['level_dbfs']:.0f} dBFS" if "level_dbfs" in over else "—",
                 _tone(over),
+                *([_who(over)] if digital else []),
                 escape(", ".join(over.get("heard_by", [])) or "nobody"),
                 self._player(_key(name, number), over.get("audio")),
             ]
             for name, channel in self.channels.items()
             for number, over in enumerate(channel["transmissions"])
         ]
-        columns = ["channel", "mode", "start, s", "end, s", "SNR", "level", "tone", "heard by", "listen"]
+        columns = ["channel", "mode", "start, s", "end, s", "SNR", "level"]
+        columns += ["tone or NAC", "who"] if digital else ["tone"]
+        columns += ["heard by", "listen"]
         return "<h2>Transmissions</h2>" + _table(columns, rows, numbers={2, 3, 4, 5})
 
     def _port_table(self) -> str:
@@ -210,7 +219,46 @@ def _clock(seconds: float) -> str:
     return f"{seconds:g} s" if seconds < 120 else f"{int(seconds // 60)}:{int(seconds % 60):02d}"
 
 
+def _talker(over: Mapping[str, Any]) -> str:
+    """Who talks to whom: `unit 42 (ENGINE 5) to talkgroup 1001`; what is not known is left out."""
+    alias = f" ({over['alias']})" if "alias" in over else ""
+    said = f"unit {over['source_id']}{alias}" if "source_id" in over else ""
+    if "talkgroup" in over:
+        said += f" to talkgroup {over['talkgroup']}"
+    elif "target_id" in over:
+        said += f" to unit {over['target_id']}"
+    return said.strip()
+
+
+def _flags(over: Mapping[str, Any]) -> list[str]:
+    return [flag for flag in ("emergency", "encrypted") if over.get(flag)]
+
+
+def _label(over: Mapping[str, Any]) -> str:
+    """What stands in the bar of a transmission."""
+    numbers = " ▸ ".join(str(over[key]) for key in ("source_id", "talkgroup", "target_id") if key in over)
+    return " · ".join(filter(None, (*_flags(over), numbers, f"{over['end_s'] - over['start_s']:.1f} s")))
+
+
+def _title(name: str, over: Mapping[str, Any]) -> str:
+    """The same in words, for the pointer."""
+    nac = f"NAC {over['nac']}" if "nac" in over else ""
+    return ", ".join(filter(None, (f"{name} at {over['start_s']:.2f} s", _talker(over), nac, *_flags(over))))
+
+
+def _who(over: Mapping[str, Any]) -> str:
+    """The talker's cell: who to whom, and what is special about it."""
+    key = f", key {over['keyid']}" if over.get("encrypted") and "keyid" in over else ""
+    algorithm = f" algorithm ${over['algid']:02X}{key}" if over.get("encrypted") and "algid" in over else ""
+    flags = [f'<b class="{flag}">{flag}{algorithm if flag == "encrypted" else ""}</b>' for flag in _flags(over)]
+    if "silent" in over:
+        flags.append(f'<b class="silent">{escape(over["silent"])}</b>')
+    return " ".join([escape(_talker(over)) or "—", *flags])
+
+
 def _tone(over: Mapping[str, Any]) -> str:
+    if "nac" in over:
+        return f"NAC {escape(over['nac'])}"
     if "ctcss_hz" in over:
         return f"CTCSS {over['ctcss_hz']:.1f}"
     return f"DCS {over['dcs']}" if "dcs" in over else "—"

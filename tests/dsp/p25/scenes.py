@@ -1,5 +1,6 @@
 """P25 signals for the tests: random symbols behind real sync and network identifiers, and a radio path."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from dsp.p25.c4fm import FRAME_SYNC_DIBITS, SYMBOL_RATE
 from dsp.p25.modem import P25Modem, SymbolBlock
 from dsp.p25.modulator import REACH, C4fmModulator, CqpskModulator, P25Modulator
 from dsp.p25.nid import Duid, Nid
+from dsp.p25.receiver import P25Receiver
 from dsp.p25.symbols import dibits_of
 
 RATE = 24_000
@@ -98,6 +100,24 @@ def heard(modem: P25Modem, x: NDArray[np.complex64], piece: int = 480) -> list[S
         part = np.ascontiguousarray(x[None, at : at + piece])
         out += modem.process(BasebandBlock(part, modem.rate, at))
     return out + modem.flush()
+
+
+def as_ebn0_db(cn_db: float) -> float:
+    """Energy per bit over the noise density at a carrier-to-noise ratio in 12.5 kHz."""
+    return cn_db + 10 * math.log10(12_500 / (2 * SYMBOL_RATE))
+
+
+def carrier_db(x: NDArray[np.complex64], rate: int = RATE) -> float:
+    """What the receiver measures of the carrier-to-noise ratio, mean of all voice frames in x."""
+    receiver = P25Receiver(1, rate)
+    found = [
+        heard.carrier
+        for at in range(0, len(x), 960)
+        for heard in receiver.process(BasebandBlock(np.ascontiguousarray(x[None, at : at + 960]), rate, at))
+        if heard.frame.name == "IMBE"
+    ]
+    assert len(found) >= 90
+    return 10 * math.log10(np.mean([ratio for ratio in found if ratio is not None]))
 
 
 def bit_errors(
