@@ -6,39 +6,71 @@ it needs when it runs. Data goes to stdout, messages and progress to stderr. Exi
 """
 
 import argparse
+import io
 import os
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from sdrbridge import __version__
-from sdrbridge.commands.arguments import add_verbs
+from sdrbridge.commands.arguments import add_verbs, bounded
 from sdrbridge.commands.journal_options import add_journal_verbs
 from sdrbridge.errors import SdrBridgeError
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the program `sdrbridge`."""
+    _open_streams()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code."""
-    options = make_parser().parse_args(arguments)
+    """Run one command and return its exit code. Raises SystemExit as argparse does."""
     try:
-        return int(_call(options))
+        return _run(arguments)
     except SdrBridgeError as problem:
         _complain(str(problem))
         return problem.exit_code
     except BrokenPipeError:
-        # The reader of our output went away (`| head`): not an error, but Python would complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 0  # the reader of our output went away (`| head`): not an error
+    except OSError as problem:
+        _complain(f"{problem.filename or 'standard output'}: {problem.strerror or problem}")
+        return 1
     except KeyboardInterrupt:
         _complain("interrupted")
         return 130
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            # Python would try again at exit, and complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Whatever cannot be printed is found out within it."""
+    try:
+        code = int(_call(make_parser().parse_args(arguments)))
+    except SystemExit:
+        sys.stdout.flush()
+        raise
+    sys.stdout.flush()
+    return code
+
+
+def _open_streams() -> None:
+    """Streams that can be printed to, whoever closed them, and that have a spelling for every letter."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - for as long as the program runs
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _complain(message: str) -> None:
@@ -82,13 +114,30 @@ def _frequency(text: str) -> int:
     from sdrbridge.units import parse_frequency
 
     try:
-        return parse_frequency(text)
-    except ValueError as problem:
+        hertz = parse_frequency(text)
+    except (ValueError, ArithmeticError) as problem:
         raise argparse.ArgumentTypeError(str(problem)) from None
+    if not 0 <= hertz <= _HIGHEST_HZ:
+        raise argparse.ArgumentTypeError(f"{text[:40]} must lie between 0 and {_HIGHEST_HZ // 10**9} GHz")
+    return hertz
+
+
+_HIGHEST_HZ = 300 * 10**9
+"""Where radio ends (ITU Radio Regulations, article 2: below 3000 GHz; nothing here comes near a tenth of that)."""
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text[:6]) > 65535:
+        raise argparse.ArgumentTypeError(f"{text[:40]} must be a port, 0 to 65535; 0 takes any that is free")
+    return int(text)
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says the nearest right word where there is a choice of them."""
+    """Says the nearest right word where there is a choice of them, and does not hide what cannot be printed."""
+
+    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
+        if message:
+            (file or sys.stderr).write(message)
 
     def error(self, message: str) -> NoReturn:
         from difflib import get_close_matches
@@ -149,7 +198,9 @@ def make_parser() -> argparse.ArgumentParser:
     record.add_argument("--center", type=_frequency, metavar="HZ", help="centre frequency, e.g. 155.4M")
     record.add_argument("--rate", type=_frequency, metavar="HZ", help="sample rate, e.g. 2.4M")
     record.add_argument("--gain", default="auto", metavar="DB", help="gain in dB, or auto")
-    record.add_argument("--ppm", type=float, default=0.0, help="frequency correction in parts per million")
+    record.add_argument(
+        "--ppm", type=bounded(-1000, 1000, "ppm"), default=0.0, help="frequency correction in parts per million"
+    )
     record.add_argument(
         "--seconds", type=_duration, metavar="T", help="how long, e.g. 90 or 1h30m (default: until Ctrl-C)"
     )
@@ -173,7 +224,7 @@ def make_parser() -> argparse.ArgumentParser:
     serve = verb("serve-rtltcp", "play a recording to rtl_tcp clients")
     serve.add_argument("source", metavar="SOURCE", help="file:PATH, or the path of a recording")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen at (default: 127.0.0.1, not the network)")
-    serve.add_argument("--port", type=int, default=1234, help="port to listen at (default: 1234)")
+    serve.add_argument("--port", type=_port, default=1234, help="port to listen at (default: 1234)")
     serve.add_argument("--rate", type=_frequency, metavar="HZ", help="sample rate, where the file does not say it")
     serve.add_argument("--format", help="sample type, where the suffix does not say it: cu8, ci16_le, cf32_le …")
     serve.add_argument("--loop", action="store_true", help="begin again at the end")

@@ -80,7 +80,10 @@ class Client:
             if response.status != 200:
                 raise _rejected(response)
             while line := response.readline():
-                yield json.loads(line)
+                event = json.loads(line)
+                if not isinstance(event, dict):
+                    raise DaemonUnreachable(f"{self.path}: what answers there is no sdrbridge: {line[:40]!r}")
+                yield event
         except (OSError, http.client.HTTPException, ValueError):
             return  # the connection was cut, in the middle of a line perhaps
         finally:
@@ -96,7 +99,8 @@ class Client:
             raise DaemonUnreachable(f"{self.path}: the answer is no good: {problem}") from problem
         finally:
             connection.close()
-        assert isinstance(answer, dict)
+        if not isinstance(answer, dict):
+            raise DaemonUnreachable(f"{self.path}: what answers there is no sdrbridge")
         return answer
 
     def _ask(

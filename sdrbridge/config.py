@@ -15,7 +15,6 @@ Only the standard library is imported here: the command line reads site files an
 read by `sdrbridge.table`, which knows types and spelling; this file knows what a site is.
 """
 
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -38,6 +37,7 @@ from sdrbridge.keeping import (
 from sdrbridge.ports.kinds import KINDS, LATER_KINDS, NoSettings
 from sdrbridge.ports.modulation import ModulatorSettings
 from sdrbridge.table import Table, did_you_mean
+from sdrbridge.tomlfile import read_toml
 from sdrbridge.units import format_frequency
 from sdrbridge.vocoders import OWN_VOCODER
 
@@ -266,28 +266,7 @@ def load(path: Path, probe: Probe | None = None) -> Site:
     the band, without it only where the file itself says rate and centre. It may raise `hw.errors.DeviceError`.
     Raises `ConfigError` with every problem found.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError([_missing(path)]) from None
-    except UnicodeDecodeError as problem:
-        raise ConfigError(
-            [f"{path}: not UTF-8 text: byte {problem.start} is {problem.object[problem.start]:#04x}"]
-        ) from None
-    except OSError as problem:
-        raise ConfigError([f"{path}: {problem.strerror or problem}"]) from problem
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
-        raise ConfigError([f"{path}: {problem}"]) from None
-    return _Reader(path, data, probe).site()
-
-
-def _missing(path: Path) -> str:
-    folder = path.parent
-    names = sorted(p.name for p in folder.glob("*.toml")) if folder.is_dir() else []
-    hint = did_you_mean(path.name, names) or (f"; {folder} has {', '.join(names[:5])}" if names else "")
-    return f"{path}: there is no such file{hint}"
+    return _Reader(path, read_toml(path), probe).site()
 
 
 def _plain(value: object) -> object:

@@ -5,12 +5,12 @@
 [[port]]             one port: name and the times it was keyed
 """
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sdrbridge.errors import ConfigError
+from sdrbridge.tomlfile import read_toml
 
 TOLERANCE = {"time_s": 0.04, "snr_db": 3.0, "level_db": 2.0}
 """Default tolerances: keyed times as the receivers promise them; levels as noise moves them."""
@@ -54,14 +54,9 @@ def from_summary(summary: Mapping[str, Any]) -> str:
 
 def load(path: Path) -> dict[str, Any]:
     """Read an expectation. Raises `ConfigError` naming every problem."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(
-            [f"{path}: there is no such file; `sdrbridge replay SITE --save-expect {path}` makes it"]
-        ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
-        raise ConfigError([f"{path}: {problem}"]) from problem
+    if not path.exists():
+        raise ConfigError([f"{path}: there is no such file; `sdrbridge replay SITE --save-expect {path}` makes it"])
+    data = read_toml(path)
     problems = [
         f"{path}: unknown table [{key}]; known are tolerance, over, port"
         for key in data

@@ -13,7 +13,6 @@ to the noise within the carrier's own channel width; an AM carrier counts withou
 """
 
 import math
-import tomllib
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +22,7 @@ from sdrbridge import modes
 from sdrbridge.errors import ConfigError
 from sdrbridge.ports.modulation import MOST_SOURCE, MOST_TALKGROUP, read_nac
 from sdrbridge.table import Table, did_you_mean
+from sdrbridge.tomlfile import read_toml
 from sdrbridge.units import format_frequency
 
 FORMATS = ("cu8", "ci8", "ci16_le", "cf32_le")
@@ -144,18 +144,7 @@ def baseband_rate(preset: modes.Preset) -> int:
 
 def load(path: Path) -> Scene:
     """Read and check a scene file. Raises `ConfigError` with every problem found."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        names = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
-        raise ConfigError([f"{path}: there is no such file{did_you_mean(path.name, names)}"]) from None
-    except UnicodeDecodeError as problem:
-        raise ConfigError([f"{path}: not UTF-8 text at byte {problem.start}"]) from None
-    except OSError as problem:
-        raise ConfigError([f"{path}: {problem.strerror or problem}"]) from problem
-    except tomllib.TOMLDecodeError as problem:
-        raise ConfigError([f"{path}: {problem}"]) from None
-    return _Reader(path, data).scene()
+    return _Reader(path, read_toml(path)).scene()
 
 
 class _Reader:

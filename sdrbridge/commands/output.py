@@ -4,7 +4,10 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Advance(Protocol):
@@ -27,7 +30,6 @@ def print_json(value: object) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[int] = ()) -> None:
     """A table on stdout; columns in `right` are right-aligned."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
@@ -37,7 +39,18 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
     for row in rows:
         table.add_row(*row)
     # In a pipe there is no width to respect: a table cut at 80 columns would lose what it says.
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    console(None if sys.stdout.isatty() else 160).print(table)
+
+
+def console(width: int | None) -> "Console":
+    """A console of rich on stdout that leaves it to the program what to do when nobody reads any more."""
+    from rich.console import Console
+
+    class Ours(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Ours(width=width)
 
 
 @contextmanager

@@ -1,9 +1,12 @@
 """`sdrbridge replay SITE …`: the whole bridge over recordings."""
 
+import signal
 from argparse import Namespace
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +60,16 @@ def _several(options: Namespace) -> int:
     work = partial(_job, options=options)
     results: list[dict[str, Any]] = []
     with progress("replaying") as advance, _pool(options.jobs) as pool:
-        for result in pool.map(work, [(site, names[site.path]) for site in sites]):
-            results.append(result)
-            advance(len(results), len(sites), str(result["site"]))
+        with _uninterrupted():
+            coming = pool.map(work, [(site, names[site.path]) for site in sites])
+        try:
+            for result in coming:
+                results.append(result)
+                advance(len(results), len(sites), str(result["site"]))
+        except KeyboardInterrupt:
+            for process in active_children():
+                process.terminate()
+            raise
     if options.json:
         print_json({"sites": results})
     else:
@@ -79,6 +89,16 @@ def _several(options: Namespace) -> int:
 def _pool(jobs: int) -> ProcessPoolExecutor:
     # spawn: a forked child would inherit the threads of numerical libraries in an unknown state.
     return ProcessPoolExecutor(max_workers=jobs, mp_context=get_context("spawn"))
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Processes that are started within ignore Ctrl-C: it is for the one that started them, who ends them."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _job(work: tuple[Site, Path], options: Namespace) -> dict[str, Any]:

@@ -76,11 +76,13 @@ def _read(path: Path) -> list[Deed]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as problem:
         raise SdrBridgeError(f"{path}: {problem.strerror or problem}") from problem
+    except UnicodeDecodeError:
+        raise SdrBridgeError(f"{path}: is not text; a script is a deed a line, in JSON") from None
     found = []
     for number, line in enumerate(lines, 1):
         try:
             found.append(Deed.from_json(line))
-        except (ValueError, KeyError, AttributeError, TypeError) as problem:
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as problem:
             raise SdrBridgeError(
                 f'{path}:{number}: is no deed ({problem}); one is {{"at_s": 1.0, "what": "talk", …}}'
             ) from None

@@ -6,13 +6,14 @@ import threading
 from argparse import Namespace
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from sdrbridge.client import Client
 from sdrbridge.commands.asking import client
+from sdrbridge.commands.output import console
 from sdrbridge.commands.port import state
 from sdrbridge.commands.status import headline
 from sdrbridge.errors import SdrBridgeError
@@ -37,13 +38,13 @@ def run(options: Namespace) -> int:
 
 
 def _print(bridge: Client, options: Namespace) -> None:
-    console = Console(width=120)
+    screen = console(120)
     for left in range(options.times or sys.maxsize, 0, -1):
         status = bridge.get("status")
         if options.json:
             print(json.dumps(status, ensure_ascii=False), flush=True)
         else:
-            console.print(picture(status))
+            screen.print(picture(status))
         _pause(options.interval, left)
 
 
