@@ -9,8 +9,10 @@
 A transmitter is found unkeyed when the line is opened, or it is made so and read back; if that fails, opening fails.
 Only the standard library is imported here; pyserial when a serial line is opened.
 
-With `active=low` a line that nobody holds keys the transmitter: the kernel lets RTS and DTR go when a program dies.
-Where the interface allows, wire it for `active=high`.
+With `active=low` a line that nobody drives keys the transmitter: before the bridge first opened it, with the cable
+pulled, and while the machine starts. What the bridge opened once stays idle when it is closed or its holder dies, but
+stays keyed when the holder dies while keyed, until a keyer guard is there again. `check` warns of it; where the
+interface allows, wire it for `active=high`.
 """
 
 import contextlib

@@ -1,6 +1,6 @@
 """PTT by a modem line of a serial port, and the COR line the other way.
 
-    SerialKeyer   drives RTS or DTR; the kernel lets both go when the process dies
+    SerialKeyer   drives RTS or DTR; the kernel lets both go when the process dies, but with active=low
     CorLine       reads CTS, DSR, DCD or RI: whether the donor radio's squelch is open
 
 Both may use the same port: the keyer locks it, the COR line does not ask for the lock. Open the COR line first.
@@ -20,7 +20,11 @@ COR_LINES = ("cts", "dsr", "dcd", "ri")
 
 
 class SerialKeyer:
-    """A transmitter keyed by `line` of the serial port at `path`. The other output stays low."""
+    """A transmitter keyed by `line` of the serial port at `path`. The other output stays low.
+
+    With `active_high` the line is let go, and so unkeyed, whenever nobody holds the port any more. Otherwise that would
+    key it, so the line stays as it was left: idle, unless the process died while it was keyed.
+    """
 
     def __init__(
         self, path: str, line: str, active_high: bool, load: Callable[[str], Any] = importlib.import_module
@@ -28,7 +32,7 @@ class SerialKeyer:
         self._line = line
         self._active_high = active_high
         idle = frozenset() if active_high else frozenset({line})
-        self._lines = SerialLines(path, idle, exclusive=True, load=load)
+        self._lines = SerialLines(path, idle, exclusive=True, let_go=active_high, load=load)
 
     def key(self) -> None:
         """Drive the line. Raises `DeviceLost`."""

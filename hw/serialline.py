@@ -2,6 +2,9 @@
 
 Opening a tty raises RTS and DTR in the kernel, before anybody can ask it not to; pyserial sets them right at once. A
 line is read back from the driver (TIOCMGET), not from what was last written.
+
+What becomes of RTS and DTR at the last close, also when the process dies, says HUPCL (termios(3)): with it the kernel
+lets both go, without it they stay as they are. It stays set on the port, so whoever drives a line says which.
 """
 
 import array
@@ -36,7 +39,8 @@ def driver(load: Callable[[str], Any] = importlib.import_module) -> Any:
 class SerialLines:
     """The modem lines of one serial port, open. high: outputs that are to be high at once; the others go low.
 
-    exclusive: nobody else may open it for the same. Raises `DeviceNotFound`, `DeviceBusy` or `DeviceError`.
+    exclusive: nobody else may open it for the same. let_go: whether the kernel lets the outputs go at the last close;
+    None leaves that as it is. Raises `DeviceNotFound`, `DeviceBusy` or `DeviceError`.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class SerialLines:
         path: str,
         high: frozenset[str] = frozenset(),
         exclusive: bool = True,
+        let_go: bool | None = None,
         load: Callable[[str], Any] = importlib.import_module,
     ) -> None:
         self.path = path
@@ -63,6 +68,12 @@ class SerialLines:
         except DeviceError:
             self.close()
             raise Unsupported(f"serial: {path} has no modem lines (is it a pseudo-terminal?)") from None
+        if let_go is not None:
+            try:
+                set_hupcl(port.fileno(), let_go)
+            except (OSError, termios.error) as problem:
+                self.close()
+                raise DeviceError(f"serial: {path}: HUPCL cannot be set: {problem}") from problem
 
     def set(self, line: str, high: bool) -> None:
         """Drive "rts" or "dtr". Raises `DeviceLost`."""
@@ -96,6 +107,15 @@ class SerialLines:
         except Exception as problem:
             raise DeviceLost(f"serial: {self.path}: lines cannot be read: {_said(problem)}") from problem
         return bits[0]
+
+
+def set_hupcl(fd: int, on: bool) -> None:
+    """Say what becomes of RTS and DTR at the last close of a tty. Raises OSError or `termios.error`."""
+    attributes = termios.tcgetattr(fd)
+    flags = attributes[2]
+    attributes[2] = flags | termios.HUPCL if on else flags & ~termios.HUPCL
+    if attributes[2] != flags:
+        termios.tcsetattr(fd, termios.TCSANOW, attributes)
 
 
 def _said(problem: Exception) -> str:

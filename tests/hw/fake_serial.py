@@ -2,6 +2,7 @@
 
 import array
 import errno
+import termios
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ class Wire:
         self.lines = dict.fromkeys(BITS, False)
         self.history: list[tuple[bool, bool]] = []
         self.stuck: set[str] = set()
+        self.hupcl = True
         self.locked = False
         self.gone = False
         self.opened = 0
@@ -50,6 +52,15 @@ class FakeSerial:
     def install(self, patch: pytest.MonkeyPatch) -> None:
         """Answer the line module's ioctls."""
         patch.setattr("hw.serialline.fcntl.ioctl", self.ioctl)
+        patch.setattr("hw.serialline.termios.tcgetattr", self.tcgetattr)
+        patch.setattr("hw.serialline.termios.tcsetattr", self.tcsetattr)
+
+    def tcgetattr(self, fd: int) -> list[Any]:
+        flags = termios.CS8 | termios.CREAD | (termios.HUPCL if self._handles[fd].hupcl else 0)
+        return [0, 0, flags, 0, 0, 0, []]
+
+    def tcsetattr(self, fd: int, when: int, attributes: list[Any]) -> None:
+        self._handles[fd].hupcl = bool(attributes[2] & termios.HUPCL)
 
 
 class Handle:
@@ -85,7 +96,7 @@ class Handle:
         if self._wire is not None:
             self._wire.opened -= 1
             self._wire.locked = self._wire.locked and not self.exclusive
-            if not self._wire.opened:
+            if not self._wire.opened and self._wire.hupcl:
                 self._wire.drive("rts", False)
                 self._wire.drive("dtr", False)
             self._wire = None

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
 from threading import Thread
 
@@ -12,7 +13,8 @@ import pytest
 from hw.errors import DeviceBusy, DeviceError, DeviceLost, DeviceNotFound, Unsupported
 from hw.keyer import KeyerSpec, open_keyer, parse_keyer, prepare
 from hw.rigctld import RigctldKeyer
-from hw.serialkeyer import CorLine, CorSpec, parse_cor
+from hw.serialkeyer import CorLine, CorSpec, SerialKeyer, parse_cor
+from hw.serialline import set_hupcl
 from tests.hw.fake_serial import FakeSerial, Wire
 from tests.support.rigctld import free_port, rigctld
 
@@ -89,8 +91,41 @@ def test_serial_line_is_driven_and_read_back(fake: FakeSerial, line: str, active
     keyer.key()
     keyer.close()
     keyer.close()
-    # Unkeyed before it was closed; what the kernel does after the last close is up to it.
-    assert wire.history[-3][("rts", "dtr").index(line)] is (active == "low")
+    # Unkeyed before it was closed, and when nobody holds it any more.
+    assert wire.lines[line] is (active == "low")
+
+
+@pytest.mark.parametrize("active", ["high", "low"])
+def test_a_line_stays_idle_when_its_holder_dies(fake: FakeSerial, active: str) -> None:
+    """Whatever was set on the port before, and also where a COR line on the same port is closed last."""
+    wire = fake.wires["/dev/ttyUSB0"]
+    for before in (True, False):
+        wire.hupcl = before
+        cor = CorLine(CorSpec("/dev/ttyUSB0", "cts", True), fake.load)
+        keyer = open_keyer(f"{SERIAL},line=rts,active={active}", fake.load)
+        assert isinstance(keyer, SerialKeyer)
+        keyer._lines.close()  # what the kernel does with the files of a dead process
+        cor.close()
+        assert not wire.opened
+        assert wire.lines["rts"] is (active == "low")
+
+
+def test_hupcl_of_a_terminal() -> None:
+    master, slave = os.openpty()
+    try:
+        before = termios.tcgetattr(slave)
+        for on in (False, True, True, False):
+            set_hupcl(slave, on)
+            now = termios.tcgetattr(slave)
+            assert bool(now[2] & termios.HUPCL) is on
+            assert [*now[:2], now[2] & ~termios.HUPCL, *now[3:]] == [
+                *before[:2],
+                before[2] & ~termios.HUPCL,
+                *before[3:],
+            ]
+    finally:
+        os.close(master)
+        os.close(slave)
 
 
 def test_line_that_stays_keyed_is_not_opened(fake: FakeSerial) -> None:
