@@ -47,7 +47,10 @@ PROOF_S = 1.0
 """How often an idle line is read back."""
 
 LAST_S = 0.4
-"""What the guard allows the lines for being unkeyed before it ends."""
+"""What the guard waits for a line to be let go before another takes its place."""
+
+ENDING_S = 2.0
+"""What it allows the lines for being unkeyed before it ends; who ends earlier leaves a slow transceiver on the air."""
 
 MOST_BYTES = 1 << 16
 """Longest message."""
@@ -62,7 +65,12 @@ class LineState:
 
 
 class Line:
-    """One PTT line, with a thread of its own, because a line may take its time. opener: opens a keyer from its spec."""
+    """One PTT line, with a thread of its own, because a line may take its time. opener: opens a keyer from its spec.
+
+    A transceiver asked by its control protocol may take 150 ms for an answer. Whatever is asked of it when it has to be
+    unkeyed, unkeying comes next: nothing is read back between, and nothing first. So it is off the air after two
+    answers, and 500 ms after the last word of a daemon that hangs.
+    """
 
     def __init__(self, name: str, spec: str, opener: Callable[[str], Keyer], changed: Callable[[], None]) -> None:
         self.name, self.spec = name, spec
@@ -70,6 +78,8 @@ class Line:
         self._open, self._changed = opener, changed
         self._keyer: Keyer | None = None
         self._wanted = self._closing = False
+        self._unsure = False
+        """It was to be keyed, and has not been seen unkeyed since."""
         self._wake = threading.Condition()
         self._thread = threading.Thread(target=self._run, name=f"line {name}", daemon=True)
         self._thread.start()
@@ -104,6 +114,9 @@ class Line:
             with self._wake:
                 if self._wanted == wanted and not self._closing:
                     self._wake.wait(RETRY_S if state.problem else PROOF_S)
+        if self._keyer is None and self._unsure:
+            with contextlib.suppress(DeviceError, OSError):
+                self._keyer = self._open(self.spec)
         if self._keyer is not None:
             self._keyer.close()
         self.state = LineState()
@@ -112,19 +125,33 @@ class Line:
         try:
             if self._keyer is None:
                 self._keyer = self._open(self.spec)
-            if self._keyer.is_keyed() != wanted:
+                self._unsure = False
+            elif not wanted and self.state.keyed is not False:
+                self._keyer.unkey()
+            keyed = self._keyer.is_keyed()
+            if keyed != wanted and not self._outdated(wanted):
                 if wanted:
+                    self._unsure = True
                     self._keyer.key()
+                    if self._outdated(wanted):
+                        return LineState(True)
                 else:
                     self._keyer.unkey()
-            keyed = self._keyer.is_keyed()
+                keyed = self._keyer.is_keyed()
         except (DeviceError, OSError) as problem:
             # It is opened anew, and thereby made unkeyed, before it is used again.
             if self._keyer is not None:
                 self._keyer.close()
                 self._keyer = None
             return LineState(None, str(problem))
-        return LineState(keyed, "" if keyed == wanted else f"stays {'keyed' if keyed else 'unkeyed'}")
+        self._unsure = self._unsure and keyed
+        stays = keyed != wanted and not self._outdated(wanted)
+        return LineState(keyed, f"stays {'keyed' if keyed else 'unkeyed'}" if stays else "")
+
+    def _outdated(self, wanted: bool) -> bool:
+        """Whether something else is wanted by now."""
+        with self._wake:
+            return self._closing or self._wanted != wanted
 
 
 class Held(Protocol):
@@ -194,7 +221,7 @@ class Guard:
 
     def close(self) -> None:
         """Unkey all at once, and give them a moment for it."""
-        until = time.monotonic() + LAST_S
+        until = time.monotonic() + ENDING_S
         for line in self.lines.values():
             line.close()
         for line in self.lines.values():

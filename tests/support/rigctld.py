@@ -1,8 +1,11 @@
 """Debian's rigctld with its dummy rig, run for a test."""
 
+import contextlib
 import shutil
 import socket
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -33,6 +36,45 @@ def rigctld(*options: str, port: int | None = None) -> Iterator[int]:
     finally:
         process.kill()
         process.wait(10)
+
+
+class SlowRig:
+    """Between somebody and rigctld at `behind`: passes each command on `delay_s` later, as a rig that takes its time.
+
+    passed: (seconds of the steady clock, command) of each.
+    """
+
+    def __init__(self, behind: int, delay_s: float) -> None:
+        self.passed: list[tuple[float, str]] = []
+        self.came: list[str] = []
+        """Commands as they came in."""
+        self._behind, self._delay_s = behind, delay_s
+        self._never = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                threading.Thread(target=self._talk, args=[connection], daemon=True).start()
+
+    def _talk(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connection, socket.create_connection(("127.0.0.1", self._behind)) as rig:
+            answers = rig.makefile("rb")
+            for command in connection.makefile("rb"):
+                self.came.append(command.decode().strip())
+                self._never.wait(self._delay_s)
+                self.passed.append((time.monotonic(), command.decode().strip()))
+                rig.sendall(command)
+                answer = answers.readline()
+                # Who has hung up gets no answer; what he said is done all the same.
+                with contextlib.suppress(OSError):
+                    connection.sendall(answer)
 
 
 def _listening(port: int, process: "subprocess.Popen[bytes]") -> None:

@@ -17,11 +17,12 @@ from typing import Any
 import pytest
 
 from hw.clock import SystemClock
+from hw.errors import DeviceLost
 from hw.rigctld import RigctldKeyer
-from sdrbridge.guard import Guard, LineState
+from sdrbridge.guard import PROOF_S, SILENCE_S, Guard, LineState
 from sdrbridge.guardclient import SPARE_BEATS, GuardClient, start_guard
 from tests.support import standin_keyer
-from tests.support.rigctld import rigctld
+from tests.support.rigctld import SlowRig, rigctld
 
 LIMIT_S = 0.5
 BOUND_S = 20.0
@@ -249,6 +250,80 @@ def test_through_rigctld_with_the_real_guard() -> None:
         client.close()
         assert not other.is_keyed()
         other.close()
+
+
+@pytest.mark.parametrize(("dies", "delay_s"), [(True, 0.1), (False, 0.08)])
+@pytest.mark.parametrize("asked", ["T 1", "t"])
+def test_a_slow_rig_is_unkeyed_in_time_whatever_it_is_asked(dies: bool, delay_s: float, asked: str) -> None:
+    """The daemon dies, or falls silent 0.2 s before, just when the rig was asked for something else."""
+    with rigctld("-P", "RIG") as port, contextlib.closing(SlowRig(port, delay_s)) as slow:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours, theirs:
+            process = start_guard(theirs)
+            theirs.close()
+            clock, never = SystemClock(), threading.Event()
+            beat = json.dumps({"n": 1, "lines": {"a": f"rigctld:127.0.0.1:{slow.port}"}, "keyed": ["a"]})
+            until = time.monotonic() + BOUND_S
+            # Proofs come a second apart, so the one to meet is known before; keying comes when it comes.
+            commands, stop_at = 0, until
+            while time.monotonic() < stop_at:
+                ours.send(beat.encode())
+                clock.wait(never, 0.01)
+                came = slow.came[:]
+                if len(came) == commands or "T 1" not in came:
+                    continue
+                commands = len(came)
+                if came[-1] == asked == "T 1":
+                    stop_at = 0.0
+                elif came[-1] == asked and came[-2] != "T 1":
+                    stop_at = 0.0 if dies else time.monotonic() + PROOF_S + delay_s - SILENCE_S - 0.02
+            assert stop_at < until
+            silent = time.monotonic()
+            if dies:
+                ours.close()
+            while not any(at > silent and command == "T 0" for at, command in slow.passed):
+                assert time.monotonic() - silent < BOUND_S, slow.passed
+            at = next(at for at, command in slow.passed if at > silent and command == "T 0")
+            ours.close()
+            process.wait(BOUND_S)
+            assert at - silent < LIMIT_S, slow.passed
+        other = RigctldKeyer("127.0.0.1", port)
+        assert not other.is_keyed()
+        other.close()
+
+
+class Deaf:
+    """A transmitter that is keyed, and does not say so; it works again when it is opened anew."""
+
+    keyed = False
+
+    def __init__(self, spec: str) -> None:
+        self.unkey()
+
+    def key(self) -> None:
+        Deaf.keyed = True
+        raise DeviceLost("no answer")
+
+    def unkey(self) -> None:
+        Deaf.keyed = False
+
+    def is_keyed(self) -> bool:
+        return Deaf.keyed
+
+    def close(self) -> None:
+        """It cannot be reached this way any more."""
+
+
+def test_a_line_that_failed_while_it_was_keyed_is_unkeyed_at_the_end() -> None:
+    news = threading.Event()
+    guard = Guard(Deaf, news.set)
+    guard.hear({"n": 1, "lines": {"radio": "deaf:"}, "keyed": ["radio"]}, 0.0)
+    assert news.wait(BOUND_S)
+    while "no answer" not in guard.lines["radio"].state.problem:
+        news.wait(0.01)
+    assert Deaf.keyed
+    guard.close()
+    assert not Deaf.keyed
 
 
 def test_a_line_that_cannot_be_opened_is_a_problem_with_a_name() -> None:
