@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from dsp.tones.codes import equivalent_codes
 from dsp.tones.tables import CTCSS_HZ
 from hw.errors import DeviceError
 from sdrbridge import handling, modes, signalling, vocoders
@@ -94,7 +95,7 @@ class SquelchConfig:
     @property
     def dcs_codes(self) -> tuple[str, ...]:
         """All names under which the required code can be received; empty if none is required."""
-        return signalling.dcs_equivalents(self.dcs) if self.dcs else ()
+        return equivalent_codes(self.dcs) if self.dcs else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,7 @@
 """Digital codes under the speech (DCS, CDCSS): which one is there, since when, and its turn-off tone.
 
 In: RowBlock (rows, n) float32, FM deviation in hertz, before any de-emphasis. Out: events. A 23-bit word is sent again
-and again at 134.4 bit/s without a mark where it begins (TIA-603-E, CDCSS):
-
-    bit      22        12 11 10 9 8      0
-            ┌────────────┬───────┬────────┐
-            │ parity     │ 1 0 0 │ code   │   sent from bit 0 on; parity: Golay (23, 12)
-            └────────────┴───────┴────────┘
+and again at 134.4 bit/s without a mark where it begins (TIA-603-E, CDCSS; `dsp.tones.codes`).
 
 The Golay code is cyclic: the last 23 bits are a code word wherever one cuts, so nothing waits for the beginning, and
 all rotations of a word are one signal with several names (023N is also 340N, 766N and, seen inverted, 047I).
@@ -34,51 +29,13 @@ from dsp.events import EventKind
 from dsp.fec import golay
 from dsp.tones._dcs import FRAMES_PER_CALL, DcsBank
 from dsp.tones.base import SubaudibleDetector
+from dsp.tones.codes import canonical_code, code_word, equivalent_codes, rotations
 from dsp.tones.tables import DCS_CODES
 
-WORD_BITS = 23
 PHASES = 4
 KEPT = 64
 SUMS = 64
 TURN_OFF_FRAMES = 16
-_ALL = (1 << WORD_BITS) - 1
-
-
-def code_word(code: str) -> int:
-    """The 23 bits of "023N" or "023I" as they are sent, bit 0 first, a 1 being the higher frequency.
-
-    Raises `RangeError` for anything else than three octal digits and N or I.
-    """
-    if len(code) != 4 or code[3] not in "NI" or any(c not in "01234567" for c in code[:3]):
-        raise RangeError(f'DCS code = "{code}": it is three octal digits and N or I, e.g. "023N"')
-    data = 0b100 << 9 | int(code[:3], 8)
-    word = int(golay.PARITY[data]) << 12 | data
-    return word ^ _ALL if code[3] == "I" else word
-
-
-def _rotations(word: int) -> set[int]:
-    return {(word << n | word >> (WORD_BITS - n)) & _ALL for n in range(WORD_BITS)}
-
-
-@cache
-def _names() -> dict[int, tuple[str, ...]]:
-    """All names of every signal, by the smallest of its rotations."""
-    found: dict[int, list[str]] = {}
-    for polarity in "NI":
-        for number in range(512):
-            name = f"{number:03o}{polarity}"
-            found.setdefault(min(_rotations(code_word(name))), []).append(name)
-    return {word: tuple(names) for word, names in found.items()}
-
-
-def equivalent_codes(code: str) -> tuple[str, ...]:
-    """Every name of the signal that `code` ("023N") is: normal ones first, each in rising order, itself included."""
-    return _names()[min(_rotations(code_word(code)))]
-
-
-def canonical_code(code: str) -> str:
-    """The name under which a signal is reported: the lowest code in use, normal before inverted; `code` if none is."""
-    return next((n for n in equivalent_codes(code) if n[:3] in DCS_CODES), code)
 
 
 @cache
@@ -87,7 +44,7 @@ def _classes() -> tuple[tuple[str, ...], bytes]:
     names = tuple(sorted({canonical_code(c + p) for c in DCS_CODES for p in "NI"}))
     table = np.full(4096, -1, np.int16)
     for k, name in enumerate(names):
-        for word in _rotations(code_word(name)):
+        for word in rotations(code_word(name)):
             table[word & 0xFFF] = k
     return names, table.tobytes()
 

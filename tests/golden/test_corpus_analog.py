@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from dsp.tones.codes import equivalent_codes
 from sdrbridge.cli import run
-from sdrbridge.signalling import dcs_equivalents
 
 KEYED_WITHIN_S = 0.04
 
@@ -48,7 +48,7 @@ def test_carriers_tones_codes_and_keyed_times(
             assert over.get("ctcss_hz") == truth.get("ctcss_hz"), truth
             assert ("dcs" in over) == ("dcs" in truth), truth
             if "dcs" in truth:
-                assert over["dcs"] in dcs_equivalents(truth["dcs"]), truth
+                assert over["dcs"] in equivalent_codes(truth["dcs"]), truth
             audio, rate = soundfile.read(tmp_path / "out" / over["audio"])
             assert audio.size / rate == pytest.approx(end - start, abs=2 * KEYED_WITHIN_S)
             assert np.abs(audio).max() < 1.0

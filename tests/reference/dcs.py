@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from dsp.tones.dcs import canonical_code, code_word
+from dsp.tones.codes import canonical_code, code_word
 from dsp.tones.subaudible import FRAME
 from dsp.tones.tables import DCS_CODES
 from tests.reference.subaudible import at_1_khz

@@ -13,10 +13,10 @@ from scipy import fft
 from dsp.blocks import BasebandBlock
 from dsp.mod import dcs_word
 from dsp.p25.receiver import P25Receiver
+from dsp.tones.codes import code_word
 from dsp.tones.tables import DCS_CODES
 from hw.base import Source
 from hw.registry import open_source
-from sdrbridge import signalling
 from sdrbridge.clips import SPEECH_DBFS, clip_of, levelled, to_speech_rate
 from sdrbridge.errors import ConfigError, SdrBridgeError
 from sdrbridge.scene import OverPlan
@@ -326,7 +326,7 @@ def test_clips_are_trimmed_and_at_one_level() -> None:
 
 def test_the_two_writings_of_the_golay_code_agree() -> None:
     # One divides in the order of sending, the other with the reciprocal polynomial.
-    assert [dcs_word(c) for c in DCS_CODES] == [signalling.dcs_word(c) for c in DCS_CODES]
+    assert [dcs_word(c) for c in DCS_CODES] == [code_word(f"{c}N") for c in DCS_CODES]
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=[p.name.removesuffix(".truth.json") for p in RECORDINGS])

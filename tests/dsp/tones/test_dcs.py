@@ -10,8 +10,9 @@ from dsp.blocks import RowBlock
 from dsp.design import lowpass
 from dsp.errors import RangeError, RateError, ShapeError
 from dsp.events import EventKind, RowEvent
+from dsp.tones.codes import code_word, equivalent_codes
 from dsp.tones.ctcss import CtcssDetector
-from dsp.tones.dcs import DcsDetector, canonical_code, code_word, equivalent_codes
+from dsp.tones.dcs import DcsDetector
 from dsp.tones.subaudible import SubaudibleFilter
 from dsp.tones.tables import CTCSS_HZ, DCS_CODES
 from tests.support.onair import RATE, channels, discriminated, filtered, fm, idle, received, voice
@@ -39,29 +40,6 @@ def keyed(deviation_hz: Hz, cn_db: float, seed: int, first: int = KEYED, last: i
 
 def told(events: list[RowEvent], kind: EventKind = EventKind.DCS) -> list[tuple[int, Any]]:
     return [(e.row, e.value) for e in events if e.kind is kind]
-
-
-def test_words_of_the_corpus(corpus: dict[str, dict[str, Any]]) -> None:
-    for name in ("nfm_dcs_a", "nfm_scene_a"):
-        for channel in corpus[name]["truth"]["channels"]:
-            if "dcs" in channel:
-                assert code_word(channel["dcs"][:3] + "N") == int(channel["dcs_code_word_hex_lsb_first_sent"], 16)
-                same = channel["same_bit_stream_reads_as"]
-                want = tuple(f"{c}N" for c in same["normal"]) + tuple(f"{c}I" for c in same["inverted"])
-                assert equivalent_codes(channel["dcs"]) == want
-
-
-def test_names() -> None:
-    assert len(DCS_CODES) == len(set(DCS_CODES)) == 104
-    for digits in DCS_CODES:
-        for name in (f"{digits}N", f"{digits}I"):
-            same = equivalent_codes(name)
-            assert name in same
-            assert canonical_code(name)[:3] in DCS_CODES
-            assert {canonical_code(other) for other in same} == {canonical_code(name)}
-    assert canonical_code("023N") == canonical_code("047I") == canonical_code("340N") == "023N"
-    # no two codes of one polarity are the same signal
-    assert len({canonical_code(f"{c}N") for c in DCS_CODES}) == len(DCS_CODES)
 
 
 @pytest.mark.parametrize("polarity", ["N", "I"])

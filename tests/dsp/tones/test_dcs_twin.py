@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from dsp.blocks import RowBlock
-from dsp.tones.dcs import DcsDetector, code_word
+from dsp.tones.codes import code_word
+from dsp.tones.dcs import DcsDetector
 from tests.reference.dcs import dcs
 from tests.support.onair import RATE, discriminated, fm, received, voice
 
