@@ -26,6 +26,7 @@ class Burst:
         memory: float,
         memory_eq: float,
         gain: float,
+        gain_known: float,
     ) -> None: ...
     @property
     def noise(self) -> tuple[float, float]: ...

@@ -158,7 +158,7 @@ cdef class Burst:
     cdef double turn0, step0
     cdef bint free_step
     cdef double forget, shrink, memory, memory_eq, follow
-    cdef double gain
+    cdef double gain, gain_known
     cdef double doubt, ahead, forget_fast
     cdef readonly long long forward  # symbols decided
     cdef readonly long long emitted
@@ -192,7 +192,7 @@ cdef class Burst:
     def __init__(
         self, const double[::1] taps, const double[::1] pulse, long long start, double turn, double step,
         bint free_step, double forget, double forget_fast, double ahead, double shrink, double doubt, double memory,
-        double memory_eq, double gain,
+        double memory_eq, double gain, double gain_known,
     ):
         cdef Py_ssize_t i
         for i in range(WIDTH):
@@ -211,6 +211,7 @@ cdef class Burst:
         self.memory_eq = memory_eq
         self.bias = 0
         self.gain = gain
+        self.gain_known = gain_known
         self.ahead = ahead
         self.forget_fast = forget_fast
         self.doubt = doubt
@@ -550,7 +551,7 @@ cdef class Burst:
             d = e
         else:
             off = atan2(self.plain.qi, self.plain.qr)
-        gain = 0.02 if known >= 0 else self.gain
+        gain = self.gain_known if known >= 0 else self.gain
         if fabs(off) < 0.7:
             self.turn += gain * off
             if self.free_step:

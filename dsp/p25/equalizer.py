@@ -23,9 +23,11 @@ Where the equaliser has more noise than the fixed filter it is solved a quarter 
 little noise for any error the equaliser sleeps. It wakes when the noise rises, and learns the channel from the
 decisions of the 36 symbols before.
 
-Which of both goes on is decided symbol by symbol from the measured noise of each, and by `prefer` from above.
+Which of both goes on is decided symbol by symbol from the measured noise of each, and by `prefer` from above. For C4FM
+the likeliest sequence (`dsp.p25.mlsd`) stands in for the fixed filter where that is too noisy to be without errors.
 """
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -33,7 +35,10 @@ from numpy.typing import NDArray
 
 from dsp.errors import RangeError, ShapeError
 from dsp.p25 import _equalizer
+from dsp.p25.c4fm import FRAME_SYNC_DIBITS, SYMBOL_RATE
+from dsp.p25.head import Compared, compare
 from dsp.p25.lsm import HALF, PER_SYMBOL, PHASES, Pulse, pulses
+from dsp.p25.mlsd import SequenceDetector
 from dsp.p25.timing import SYNC_SYMBOLS, SyncHit, both_filters
 
 FORGET, FORGET_FAST = 0.9, 0.8
@@ -59,6 +64,15 @@ LAG = 10
 MARGIN = 0.85
 """The equaliser's noise must be below this share of the fixed filter's to be preferred."""
 
+MARGIN_SEQUENCE = 0.6
+"""The same where the likeliest sequence stands in for the fixed filter: as few errors at so much more noise."""
+
+CALM = 0.04
+"""Noise of the fixed filter below which it makes no errors: 45° are five standard deviations."""
+
+WANDER = 2 * np.pi * 12.0 / SYMBOL_RATE
+"""The frequency of the head, good to 3 Hz, holds as long as the tracked one, good to 8 Hz, is no farther away."""
+
 BEFORE = 45
 """Samples before the first point that must be there."""
 
@@ -70,6 +84,9 @@ STEP_BIAS = 1.012
 
 GAIN = 0.001
 """Share of the phase error by which the frequency follows, each symbol."""
+
+KNOWN_GAIN = 0.02
+"""The same over the known symbols, where the frequency is what the sync says."""
 
 WANDER_GAIN = 0.03
 """The same for signals that have been through a discriminator, whose offset wanders."""
@@ -92,7 +109,7 @@ class Burst:
     discriminator already: a slow wander of its output, which no phase reference survives, costs nothing there.
     """
 
-    def __init__(self, hit: SyncHit, by_turns: bool = False) -> None:
+    def __init__(self, hit: SyncHit, by_turns: bool = False, tuned: bool = False) -> None:
         self.hit = hit
         self.by_turns = by_turns
         step = hit.step
@@ -106,6 +123,10 @@ class Burst:
         memory = 0.0 if by_turns else MEMORY
         gain = WANDER_GAIN if by_turns else GAIN
         self.start = hit.sample - PER_SYMBOL * (SYNC_SYMBOLS - 1)
+        self._turn, self._step, self._free = hit.turn, step, free
+        self._by_sequence = hit.pulse is Pulse.C4FM and not by_turns
+        self._detector: SequenceDetector | None = None
+        self._known = FRAME_SYNC_DIBITS
         self._kernel = _equalizer.Burst(
             taps,
             pulses(hit.pulse)[hit.phase],
@@ -121,6 +142,7 @@ class Burst:
             memory,
             EQUALIZER_MEMORY,
             gain,
+            gain if tuned else KNOWN_GAIN,
         )
 
     @property
@@ -158,7 +180,17 @@ class Burst:
         first, last = self.start - BEFORE, self.start + PER_SYMBOL * (len(known) - 1) + HALF
         if len(known) < SYNC_SYMBOLS or first < base or last >= base + len(x):
             raise ShapeError(f"samples {base} … {base + len(x) - 1} do not hold {first} … {last}, the known symbols")
+        self._known = known[:SYNC_SYMBOLS].astype(np.uint8)
         self._kernel.train(x, base, np.ascontiguousarray(known, dtype=np.int8))
+
+    def compare(self, x: NDArray[np.complex64], base: int, head: NDArray[np.uint8]) -> Compared:
+        """What came beside the head, (57,) dibits, as this burst takes it to have been sent."""
+        return compare(x, self.start - base, self.hit.pulse, self.hit.phase, head, self._turn, self._step)
+
+    def tuned(self, compared: Compared) -> "Burst":
+        """A new one with the frequency, and where it is free the deviation, that the head speaks for."""
+        turn, step = compared.off(deviates=self._free)
+        return Burst(replace(self.hit, turn=self._turn + turn, step=self.hit.step + step / STEP_BIAS), tuned=True)
 
     def run(self, x: NDArray[np.complex64], base: int) -> int:
         """Decide every symbol whose samples are there. Returns how many are decided in all. Train first."""
@@ -190,5 +222,28 @@ class Burst:
             raise RangeError(f"symbol {until - 1} is not decided yet; {self.decided} are")
         out, path = np.empty((n, 2), np.float32), np.empty(n, np.int8)
         if n:
-            self._kernel.emit(x, base, until, LAG, MARGIN, out, path)
+            first = self.emitted
+            margin = MARGIN_SEQUENCE if self._by_sequence else MARGIN
+            self._kernel.emit(x, base, until, LAG, margin, out, path)
+            if self._by_sequence:
+                self._likeliest(x, base, first, out, path)
         return out, path
+
+    def _likeliest(
+        self, x: NDArray[np.complex64], base: int, first: int, out: NDArray[np.float32], path: NDArray[np.int8]
+    ) -> None:
+        """Where the fixed filter may make errors, the likeliest sequence takes its place. first: symbol of out[0]."""
+        skip = max(0, SYNC_SYMBOLS - first)
+        llr, fixed = out[skip:], path[skip:, None] == FIXED
+        if len(llr) and self.noise[FIXED] > CALM:
+            turn = min(max(self._turn, self.turn - WANDER), self.turn + WANDER)
+            if self._detector is None:
+                self._detector = SequenceDetector(self.start, self.hit.phase)
+                number = first + skip - len(self._known)
+                self._detector.begin(x, base, number, self._known, turn, self._step)
+            self._detector.run(x, base, self.decided, turn, self._step)
+            llr[:] = np.where(fixed, self._detector.soft(first + skip, first + len(out)), llr)
+        else:
+            self._detector = None
+        dibits = 2 * (llr[:, 0] > 0).astype(np.uint8) + (llr[:, 1] > 0).astype(np.uint8)
+        self._known = np.concatenate([self._known, dibits])[-SYNC_SYMBOLS:]

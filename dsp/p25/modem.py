@@ -1,7 +1,7 @@
 """P25 Phase 1 receive modem of a bank: channel baseband in, soft dibits out. C4FM and LSM, nobody has to say which.
 
     24 or 48 kHz ─▶ ±5.7 kHz low-pass, 24 kHz ─┬─▶ sync correlator ─▶ candidates ─▶ timing, frequency, deviation, pulse
-                                                └─▶ burst: fixed filter and equaliser ─▶ soft dibits
+                                                └─▶ burst: fixed filter or likeliest sequence, equaliser ─▶ soft dibits
 
 Nothing runs in a loop from transmission to transmission: every frame sync sets timing, frequency and deviation anew, so
 a transmission that begins is received from its first sync on, whatever was before. A burst is what follows one sync,
@@ -11,7 +11,8 @@ until the next. Its life:
     judged      57 symbols are there: sync and network identifier. The judge is asked about the identifier as each path
                 has it (both pulses where both might fit, C4FM also by the turns of its phase alone, for a transmitter
                 whose frequency wanders; fixed filter and equaliser): the one with the fewest errors is the burst's.
-                Where it could be read, all 57 symbols, as they must have been sent, train it again.
+                Where it could be read, all 57 symbols, as they must have been sent, say which pulse, frequency and
+                deviation it was (`dsp.p25.head`), and train it again.
     live        symbols leave, `HOLD` samples behind the newest, so that a sync within them can still begin a new burst
                 exactly where it should. Ends with the next burst, or `LIFE` symbols after its sync (so that
                 missed syncs do not stop them), or at once where nothing could be read and nothing was expected.
@@ -37,6 +38,7 @@ from dsp.p25 import _timing, nid
 from dsp.p25.c4fm import FRAME_SYNC_DIBITS, SYMBOL_RATE
 from dsp.p25.carrier import SyncMeter
 from dsp.p25.equalizer import EQUALIZED, FIXED, Burst
+from dsp.p25.head import HEAD
 from dsp.p25.lsm import HALF, PER_SYMBOL, PHASES, POINT_DELAY, RATE, Pulse
 from dsp.p25.symbols import STATUS_PERIOD, dibits_of
 from dsp.p25.timing import (
@@ -66,9 +68,6 @@ WIDEST_OFFSET_HZ = 1650.0
 
 SURE = 0.75
 """A match that noise never has: its burst lives even where the identifier could not be read."""
-
-HEAD = 57
-"""Symbols of sync, network identifier and the status symbol among them."""
 
 HOLD = 140
 """Samples by which symbols are held back, so that a sync within them can still be found: 5.8 ms."""
@@ -381,7 +380,7 @@ class P25Modem:
                 rank = (not said.accepted, said.errors, burst.noise[path])
                 if best is None or rank < best:
                     best, chosen, verdict = rank, burst, said
-        state.candidates = []
+        candidates, state.candidates = state.candidates, []
         if verdict is None:
             return
         life = LIFE
@@ -389,6 +388,7 @@ class P25Modem:
             known = np.concatenate([self._known_sync, np.zeros(HEAD - SYNC_SYMBOLS, np.uint8)])
             known[_HEAD_PLACES] = verdict.dibits
             known[_STATUS] = dibits_of(soft.to_bits(chosen.soft(_STATUS, 1, FIXED)).reshape(-1))[0]
+            chosen = self._as_sent(chosen, candidates, known, base, x)
             chosen.train(x, base, known)
             if not self._discriminated:
                 hit = chosen.hit
@@ -401,6 +401,17 @@ class P25Modem:
         chosen.run(x, base)
         state.live, state.end, state.believed = chosen, life, verdict.accepted
         state.number += 1
+
+    @staticmethod
+    def _as_sent(
+        chosen: Burst, candidates: list[Burst], head: NDArray[np.uint8], base: int, x: NDArray[np.complex64]
+    ) -> Burst:
+        """The burst with the pulse, frequency and deviation that all symbols of the head, now known, speak for."""
+        if chosen.by_turns:
+            return chosen
+        rivals = [(burst, burst.compare(x, base, head)) for burst in candidates if not burst.by_turns]
+        best, compared = max(rivals, key=lambda rival: rival[1].likeness)
+        return best.tuned(compared)
 
     def _worth_trying(self, candidates: list[Burst]) -> list[Burst]:
         """The least noisy first. Turns of the phase only where the phase itself does not stand still."""
