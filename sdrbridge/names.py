@@ -1,9 +1,12 @@
-"""Names as people write them: qualified by their site or not, nearly right or not."""
+"""Names as people write them: fit for one or not, qualified by their site or not, nearly right or not."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 from sdrbridge.errors import NotFound
+
+LONGEST_NAME = 64
+"""Characters of a name; names become file names, with a number and a suffix."""
 
 
 def local(name: str, site: str) -> str:
@@ -36,3 +39,15 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
     spelled = {k.casefold(): k for k in sorted(known)}
     close = get_close_matches(name.casefold(), spelled, n=3, cutoff=0.6)
     return [spelled[c] for c in close]
+
+
+def name_problem(name: str) -> str | None:
+    """What is wrong with the name of a tuner, channel, port or patch; names become file names. None if nothing is."""
+    bad = sorted({c for c in name if c in '/\\:*?"<>|' or not c.isprintable()})
+    if not name.strip() or name != name.strip() or name.startswith("."):
+        return "must not be empty, begin with a dot, or begin or end with a space"
+    if bad:
+        return f"has {' '.join(map(repr, bad))}, which file names cannot have; write - or _ instead"
+    if len(name) > LONGEST_NAME:
+        return f"has {len(name)} characters; at most {LONGEST_NAME}"
+    return None

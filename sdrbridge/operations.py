@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
 from hw.clock import Clock
 from sdrbridge import delays, explain, facts, names, view
-from sdrbridge.config import PatchConfig, name_problem
+from sdrbridge.config import PatchConfig
 from sdrbridge.control import types
 from sdrbridge.control.identity import Identity
 from sdrbridge.engine import Engine
@@ -116,7 +116,7 @@ class Operations:
         """Make a patch."""
         with self._asked("patch make", request.name, request.note, who):
             name = names.local(request.name, self.engine.site.name)
-            wrong = name_problem(name)
+            wrong = names.name_problem(name)
             if wrong is not None:
                 raise Refused(f'patch "{name}": the name {wrong}')
             patch = Patch.from_config(self._config(name, request))
