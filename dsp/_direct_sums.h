@@ -67,7 +67,43 @@ INLINE void WIDE(mix_tap)(const direct_plan *p, const float *z, float *re, float
     *im = ci + sr;
 }
 
-#if WIDTH == 16
+#if WIDTH != 16
+/* mix_tap of two samples: a vector of taps is loaded once for both, and one part of the sums at a time stays in registers. */
+INLINE void WIDE(mix_two)(const direct_plan *p, const float *y, const float *x, float *out)
+{
+    vec cs[2][PARTS], ss[2][PARTS];
+#pragma GCC unroll 4
+    for (int part = 0; part < PARTS; part++) {
+        const float *a = y + part * WIDTH, *b = x + part * WIDTH, *w = p->first + part * WIDTH;
+        vec c[4] = {0}, s[4] = {0};
+        int j = 0;
+        for (; j + 16 <= p->first_length; j += 16, a += 32, b += 32, w += 64) {
+#pragma GCC unroll 2
+            for (int i = 0; i < 2; i++) {
+                const vec u = *(const vec *)(w + 32 * i), v = *(const vec *)(w + 32 * i + 16);
+                const vec f = *(const vec *)(a + 16 * i), g = *(const vec *)(b + 16 * i);
+                c[i] += f * u, s[i] += f * v;
+                c[i + 2] += g * u, s[i + 2] += g * v;
+            }
+        }
+        if (j < p->first_length) {
+            const vec u = *(const vec *)w, v = *(const vec *)(w + 16);
+            const vec f = *(const vec *)a, g = *(const vec *)b;
+            c[0] += f * u, s[0] += f * v;
+            c[2] += g * u, s[2] += g * v;
+        }
+        cs[0][part] = c[0] + c[1], ss[0][part] = s[0] + s[1];
+        cs[1][part] = c[2] + c[3], ss[1][part] = s[2] + s[3];
+    }
+    for (int k = 0; k < 2; k++) {
+        float cr, ci, sr, si;
+        WIDE(sum8)((const float *)cs[k], &cr, &ci);
+        WIDE(sum8)((const float *)ss[k], &sr, &si);
+        out[2 * k] = cr - si;
+        out[2 * k + 1] = ci + sr;
+    }
+}
+#else
 typedef double vec_pairs __attribute__((vector_size(64), aligned(8), may_alias));
 typedef int64_t vec_order __attribute__((vector_size(64)));
 
@@ -208,6 +244,12 @@ static void WIDE(direct_row)(const direct_plan *p, const float *head, int64_t fi
         for (int k = 0; k < 8; k++)
             z[k] = WIDE(input)(p, head, filled, body, start + (int64_t)(m + k) * p->first_step, &joint_at);
         mix_eight(p, z, p->mixed + 2 * m);
+    }
+#else
+    for (; m + 2 <= p->middle; m += 2) {
+        const float *y = WIDE(input)(p, head, filled, body, start + (int64_t)m * p->first_step, &joint_at);
+        const float *x = WIDE(input)(p, head, filled, body, start + (int64_t)(m + 1) * p->first_step, &joint_at);
+        WIDE(mix_two)(p, y, x, p->mixed + 2 * m);
     }
 #endif
     for (; m < p->middle; m++) {

@@ -36,8 +36,8 @@ from sdrbridge.receiver import Receiver
 from sdrbridge.recorder import Recorder
 from sdrbridge.transmission import Transmission
 
-AHEAD = 4 * TICK_SAMPLES
-"""Audio samples (80 ms) a tuner is fed beyond the clock, at most: what a block of its file may hold."""
+AHEAD = 8 * TICK_SAMPLES
+"""Audio samples (160 ms) a tuner is fed beyond the clock, at most: what a block of its file may hold."""
 
 END_BY_RULE = AUDIO_RATE // 5
 """Audio samples (200 ms) after the end of a source at which what is still open ends; most squelches close sooner."""

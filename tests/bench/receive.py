@@ -18,8 +18,8 @@ from hw.registry import open_source
 from sdrbridge.modes import PRESETS
 from sdrbridge.receiver import Receiver, Tuned
 
-BLOCKS = 8
-"""Blocks of 10 ms read at a time."""
+BLOCKS = 16
+"""Blocks of 10 ms read at a time, as a replay does."""
 
 
 def cpu_s() -> float:
