@@ -47,17 +47,20 @@ static void forward_transform(const forward_plan *plan, const float *const *line
         for (int t = 0; t < tiles_of(rows); t++) {
             const half_vec *from = (const half_vec *)(tile + 2 * tile_start(rows, t));
             vec *middle = plan->middle + 2 * (int64_t)columns * t;
-            for (int part = 0; part < 2; part++)
-                for (int h = 0; h < 4; h++) { /* half h & 1 of the columns, half h >> 1 of the rows */
+            for (int half = 0; half < 2; half++) { /* of the columns */
+                half_vec *to[8];
+                for (int i = 0; i < 8; i++)
+                    to[i] = (half_vec *)(middle + 2 * across[column + half * 8 + i]);
+#pragma GCC unroll 4
+                for (int h = 0; h < 4; h++) { /* real or imaginary parts h >> 1, half h & 1 of the rows */
                     half_vec v[8];
                     for (int i = 0; i < 8; i++)
-                        v[i] = from[4 * ((h >> 1) * 8 + i) + 2 * part + (h & 1)];
+                        v[i] = from[4 * ((h & 1) * 8 + i) + 2 * (h >> 1) + half];
                     transpose8(v);
-                    for (int i = 0; i < 8; i++) {
-                        half_vec *to = (half_vec *)(middle + 2 * across[column + (h & 1) * 8 + i]);
-                        to[2 * part + (h >> 1)] = v[i];
-                    }
+                    for (int i = 0; i < 8; i++)
+                        to[i][h] = v[i];
                 }
+            }
         }
     }
     for (int t = 0; t < tiles_of(rows); t++) {
