@@ -43,7 +43,7 @@ cdef class BankKernel:
     def __cinit__(self, plan, const float[:, :, ::1] shape, const float[:, :, :, ::1] turn, const int64_t[::1] start,
                   const int64_t[::1] bins, const double[::1] fine_hz, const int64_t[::1] rows, int rate, int skip):
         self.plan = plan
-        fill_plan(&self.group.plan, plan.radices, plan.n, plan.twiddles, plan.roots, plan.position)
+        fill_plan(&self.group.plan, plan.radices, plan.n, plan.twiddles, plan.roots, plan.position, plan.source)
         self.shape, self.turn, self.start, self.bins, self.fine_hz = shape, turn, start, bins, fine_hz
         self.rows = rows
         self.rate = rate

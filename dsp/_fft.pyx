@@ -34,8 +34,8 @@ cdef class ForwardKernel:
 
     def __cinit__(self, down, across, const float[::1] turn, float[::1] re, float[::1] im, int margin):
         self.kept = (down, across)
-        fill_plan(&self.plan.down, down.radices, down.n, down.twiddles, down.roots, down.position)
-        fill_plan(&self.plan.across, across.radices, across.n, across.twiddles, across.roots, across.position)
+        fill_plan(&self.plan.down, down.radices, down.n, down.twiddles, down.roots, down.position, down.source)
+        fill_plan(&self.plan.across, across.radices, across.n, across.twiddles, across.roots, across.position, across.source)
         self.rows, self.columns, self.margin = down.n, across.n, margin
         self.n = self.rows * self.columns
         self.re, self.im = re, im

@@ -28,22 +28,12 @@ SIMD_CLONES
 static void forward_transform(const forward_plan *plan, const float *const *line, float *re, float *im)
 {
     const int rows = plan->down.n, columns = plan->across.n;
-    const int32_t *down = plan->down.position, *across = plan->across.position;
+    const int32_t *across = plan->across.position;
     for (int c = 0; c < tiles_of(columns); c++) {
         const int column = tile_start(columns, c);
-        /* Where the next tile begins: too many lines at once for the processor to see that they go on. */
-        const int ahead = 2 * (tile_start(columns, c + 1) - column);
         vec *tile = plan->tile;
-        for (int r = 0; r < rows; r++) {
-            const float *z = line[r] + 2 * column;
-            __builtin_prefetch(z + ahead);
-            __builtin_prefetch(z + ahead + 16);
-            half_vec *point = (half_vec *)(tile + 2 * down[r]);
-            split8(z, point, point + 2);
-            split8(z + 16, point + 1, point + 3);
-        }
         lane_sink turned = {plan->turn + 2 * LANES * (int64_t)rows * c, 0, 0, 0};
-        lane_transform(&plan->down, tile, TO_TILE_TURNED, &turned);
+        lane_transform_columns(&plan->down, line, column, tile, TO_TILE_TURNED, &turned);
         for (int t = 0; t < tiles_of(rows); t++) {
             const half_vec *from = (const half_vec *)(tile + 2 * tile_start(rows, t));
             vec *middle = plan->middle + 2 * (int64_t)columns * t;

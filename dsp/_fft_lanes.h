@@ -31,6 +31,7 @@ typedef struct {
     const float *twiddle[MAX_STAGES]; /* [k][q - 1]{cos, sin}, k < m: W^(q k) of length m r */
     const float *root[MAX_STAGES];    /* {cos, sin} of W_r^j, j < r, for the radices without a kernel of their own */
     const int32_t *position;          /* where in the tile point i goes */
+    const int32_t *source;            /* and which point a place in the tile takes */
 } lane_plan;
 
 /* ---- stages, by register width ---------------------------------------------------------------------------------- */
@@ -60,20 +61,19 @@ typedef struct {
 /* All stages of one tile; only the last one looks at `to`. */
 static void lane_transform(const lane_plan *plan, vec *tile, int to, const lane_sink *sink)
 {
-    CALL_WIDEST(lane_transform, plan, (float *)tile, to, sink);
+    CALL_WIDEST(lane_transform, plan, (float *)tile, 0, 0, to, sink);
 }
 
-/* ---- (de)interleaving ------------------------------------------------------------------------------------------ */
-
-/* 8 complex numbers to 8 real and 8 imaginary parts, and back. */
-INLINE void split8(const float *z, half_vec *re, half_vec *im)
+/* The same of sixteen neighbouring columns: point i is line[i][column … column + 15], complex. The first stage reads them. */
+static inline void lane_transform_columns(const lane_plan *plan, const float *const *line, int column, vec *tile, int to,
+                                   const lane_sink *sink)
 {
-    half_vec a = *(const loose_half *)z, b = *(const loose_half *)(z + 8);
-    half_vec lo = SHUFFLE(a, b, 0, 1, 2, 3, 8, 9, 10, 11), hi = SHUFFLE(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
-    *re = SHUFFLE(lo, hi, 0, 2, 8, 10, 4, 6, 12, 14);
-    *im = SHUFFLE(lo, hi, 1, 3, 9, 11, 5, 7, 13, 15);
+    CALL_WIDEST(lane_transform, plan, (float *)tile, line, column, to, sink);
 }
 
+/* ---- interleaving ------------------------------------------------------------------------------------------ */
+
+/* 8 real and 8 imaginary parts to 8 complex numbers. */
 INLINE void join8(const half_vec *a, const half_vec *b, float *z)
 {
     half_vec re = *a, im = *b;

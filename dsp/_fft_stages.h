@@ -193,8 +193,64 @@ INLINE void WIDE(stage)(float *tile, int n, int m, int r, const float *twiddle, 
     }
 }
 
+/* WIDTH complex numbers to real and imaginary parts. */
+INLINE void WIDE(deal)(const float *z, vec *re, vec *im)
+{
+    typedef int32_t order __attribute__((vector_size(4 * WIDTH)));
+    const vec a = *(const vec *)z, b = *(const vec *)(z + WIDTH);
+#if WIDTH == 16
+    *re = __builtin_shuffle(a, b, (order){0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30});
+    *im = __builtin_shuffle(a, b, (order){1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31});
+#elif WIDTH == 8
+    const vec low = __builtin_shuffle(a, b, (order){0, 1, 2, 3, 8, 9, 10, 11});
+    const vec high = __builtin_shuffle(a, b, (order){4, 5, 6, 7, 12, 13, 14, 15});
+    *re = __builtin_shuffle(low, high, (order){0, 2, 8, 10, 4, 6, 12, 14});
+    *im = __builtin_shuffle(low, high, (order){1, 3, 9, 11, 5, 7, 13, 15});
+#else
+    *re = __builtin_shuffle(a, b, (order){0, 2, 4, 6});
+    *im = __builtin_shuffle(a, b, (order){1, 3, 5, 7});
+#endif
+}
+
+/* The first stage, from the lines of the input: neighbouring places of the tile take points n / r apart. */
+INLINE void WIDE(first_of)(float *tile, const lane_plan *plan, int r, const float *const *line, int column)
+{
+    const int apart = plan->n / r;
+    for (int base = 0; base < plan->n; base += r) {
+        vec a[MAX_RADIX], b[MAX_RADIX];
+        const float *const *from = line + plan->source[base];
+        float *p = tile + (int64_t)base * 2 * LANES;
+#pragma GCC unroll 10
+        for (int q = 0; q < r; q++) {
+            const float *z = from[(int64_t)q * apart] + 2 * column;
+            /* Where the next tile begins: too many lines at once for the processor to see that they go on. */
+            __builtin_prefetch(z + 2 * LANES);
+            WIDE(deal)(z, a + q, b + q);
+        }
+        WIDE(butterfly)(a, b, r, plan->root[0]);
+#pragma GCC unroll 10
+        for (int q = 0; q < r; q++)
+            *(vec *)(p + q * 2 * LANES) = a[q], *(vec *)(p + q * 2 * LANES + LANES) = b[q];
+    }
+}
+
+INLINE void WIDE(first)(float *tile, const lane_plan *plan, const float *const *line, int column)
+{
+    switch (plan->radix[0]) {
+    case 2: WIDE(first_of)(tile, plan, 2, line, column); break;
+    case 3: WIDE(first_of)(tile, plan, 3, line, column); break;
+    case 4: WIDE(first_of)(tile, plan, 4, line, column); break;
+    case 5: WIDE(first_of)(tile, plan, 5, line, column); break;
+    case 6: WIDE(first_of)(tile, plan, 6, line, column); break;
+    case 8: WIDE(first_of)(tile, plan, 8, line, column); break;
+    case 10: WIDE(first_of)(tile, plan, 10, line, column); break;
+    default: WIDE(first_of)(tile, plan, plan->radix[0], line, column);
+    }
+}
+
 JOIN(TARGET, WIDTH)
-static void WIDE(lane_transform)(const lane_plan *plan, float *tile, int to, const lane_sink *given)
+static void WIDE(lane_transform)(const lane_plan *plan, float *tile, const float *const *line, int column, int to,
+                                 const lane_sink *given)
 {
     for (int lane = 0; lane < LANES; lane += WIDTH) {
         const int last = plan->stages - 1;
@@ -206,7 +262,9 @@ static void WIDE(lane_transform)(const lane_plan *plan, float *tile, int to, con
         int m = 1;
         for (int s = 0; s <= last; s++) {
             const int r = plan->radix[s];
-            if (s < last || to == TO_TILE)
+            if (s == 0 && line)
+                WIDE(first)(tile + lane, plan, line, column + lane);
+            else if (s < last || to == TO_TILE)
                 WIDE(stage)(tile + lane, plan->n, m, r, plan->twiddle[s], plan->root[s], TO_TILE, &sink);
             else if (to == TO_TILE_TURNED)
                 WIDE(stage)(tile + lane, plan->n, m, r, plan->twiddle[s], plan->root[s], TO_TILE_TURNED, &sink);

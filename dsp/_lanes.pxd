@@ -12,9 +12,10 @@ cdef extern from "_fft_lanes.h" nogil:
         const float *twiddle[12]
         const float *root[12]
         const int32_t *position
+        const int32_t *source
 
 cdef inline void fill_plan(lane_plan *to, tuple radices, int n, const float[::1] twiddles, const float[::1] roots,
-                           const int32_t[::1] position):
+                           const int32_t[::1] position, const int32_t[::1] source):
     """Point `to` into the tables, which the caller keeps alive."""
     cdef Py_ssize_t t = 0, r = 0
     cdef int m = 1, s, radix
@@ -29,3 +30,4 @@ cdef inline void fill_plan(lane_plan *to, tuple radices, int n, const float[::1]
         r += 2 * radix
         m *= radix
     to.position = &position[0]
+    to.source = &source[0]

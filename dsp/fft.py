@@ -34,7 +34,8 @@ sixteen registers of AVX2, which at ten points is most of them."""
 class LanePlan:
     """Tables for a transform of `n` points in sixteen lanes.
 
-    radices: of the stages, first to last; their product is n. position: int32 (n,), where point i stands at the start.
+    radices: of the stages, first to last; their product is n. position: int32 (n,), where point i stands at the start;
+    source: its inverse.
     twiddles: float32, for each stage m·(radix − 1) pairs (cos, sin), one stage after the other.
     roots: float32, for each stage `radix` pairs.
     """
@@ -42,6 +43,7 @@ class LanePlan:
     n: int
     radices: tuple[int, ...]
     position: NDArray[np.int32]
+    source: NDArray[np.int32]
     twiddles: NDArray[np.float32]
     roots: NDArray[np.float32]
 
@@ -96,7 +98,7 @@ def lane_plan(n: int) -> LanePlan:
         m *= r
     position = np.empty(n, dtype=np.int32)
     position[source] = np.arange(n, dtype=np.int32)
-    return LanePlan(n, radices, position, np.concatenate(twiddles), np.concatenate(roots))
+    return LanePlan(n, radices, position, source.astype(np.int32), np.concatenate(twiddles), np.concatenate(roots))
 
 
 _ROUND = 20
