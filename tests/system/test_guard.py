@@ -86,8 +86,9 @@ def test_the_death_of_the_guard_itself(radio: Radio, daemon: "subprocess.Popen[b
     died = time.monotonic()
     os.kill(guard, how)
     unkeyed = radio.until(False)
-    # A stopped guard is found out after 320 ms (tests/bench/bench_guard.py measures it); the machine may be busy.
-    assert unkeyed["at"] - died < LIMIT_S + (0.3 if how is signal.SIGSTOP else 0.0)
+    # How soon a stopped guard is found out is counted in beats below, and measured by tests/bench/bench_guard.py: here
+    # the program that counts them is one of many that want to run.
+    assert unkeyed["at"] - died < LIMIT_S + (1.5 if how is signal.SIGSTOP else 0.0)
     again = radio.until(True)
     assert again["guard"] == spare
     assert radio.until_said(lambda said: bool(said.get("spare")))["spare"] not in (guard, spare)
