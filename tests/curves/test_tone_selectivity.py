@@ -53,8 +53,8 @@ def test_one_round() -> None:
 def test_wrong_missed_and_late(cn_db: float, deviation_hz: float, most_missed: float, most_late: float) -> None:
     overs, wrong, missed, late = trials(cn_db, deviation_hz, 1200, 100)
     print(f"\nC/N {cn_db:4.1f} dB, {deviation_hz:.0f} Hz: {overs} overs, {wrong} wrong, {missed} missed, {late} late")
-    # asked for is a neighbour less often than 1e-4; one in 60,000 is below 8e-5 with 95 % confidence, and none was seen;
-    # tests/curves/tones.md has the same with a seed drawn by chance
+    # asked for is a neighbour less often than 1e-4; one in 60,000 is below 8e-5 with 95 % confidence, and none was
+    # seen; tests/curves/tones.md has the same with a seed drawn by chance
     assert wrong <= 1
     assert missed <= most_missed * overs
     assert late <= most_late * overs
