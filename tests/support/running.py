@@ -16,6 +16,14 @@ BOUND_S = 30.0
 """How long anything may take on a machine that is busy with other things; nothing is measured by it."""
 
 
+def share_of_core() -> float:
+    """What a process gets of a core just now, 1.0 on a machine that does nothing else: for limits in seconds."""
+    wall, cpu = time.monotonic(), time.process_time()
+    while time.process_time() - cpu < 0.3:
+        pass
+    return min(1.0, (time.process_time() - cpu) / (time.monotonic() - wall))
+
+
 def amiss(status: dict[str, Any]) -> set[str]:
     """What is degraded, but for the load of a machine that is busy with other things."""
     return set(status["degraded"]) - {"load"}

@@ -13,7 +13,7 @@ import pytest
 
 from sdrbridge.control.identity import of_this_process
 from sdrbridge.verify import verify
-from tests.support.running import Running, amiss
+from tests.support.running import Running, amiss, share_of_core
 from tests.support.site import RATE, carrier, to_cu8
 
 SITE = """
@@ -107,7 +107,7 @@ def test_kill_9_in_an_over_and_up_again_with_the_same_patches(start: Start) -> N
     assert {patch["name"] for patch in status["patches"]} == {"p", "more"}
     assert [port["muted"] for port in status["ports"] if port["name"] == "other"] == ["tx"]
     # The recording begins anew with a second of silence; that is no part of the start.
-    assert took < 3.0 + 1.0
+    assert took < (3.0 + 1.0) / share_of_core()
     assert verify(it.state / "journal").ok
     # The worker of the one that was killed has ended by itself.
     assert not any(Path(f"/proc/{pid}/cmdline").exists() and alive(pid) for pid in workers)
