@@ -67,7 +67,7 @@ class Matrix:
             raise PatchError("two ports have the same name")
         self._sink = sink
         self._cables = tuple(cables)
-        self._air = Transmitters(self.ports, self._tell_port, self._keyed_or_unkeyed, self._min_key)
+        self._air = Transmitters(self.ports, self._tell_port, self._min_key)
         self._watch = LoopWatch(sink, self._touch, self._spoken_for)
         self._voices: dict[str, Voice] = {}
         self._lines: dict[str, Line] = {}
@@ -361,8 +361,10 @@ class Matrix:
         for at, part in enumerate(parts):
             if due[at] > now:
                 continue
-            self._play_on(part, now)
-            if part.bound and part.until <= now:
+            looked = part.bound and part.until <= now
+            # Where no receiver has anything new to say, it hands over its speech for the coming tick as well.
+            self._play_on(part, now, now - TICK_SAMPLES if looked or part.foreseen <= now else now)
+            if looked:
                 self._look_ahead(part, now)
                 due[at] = part.due(now)
             if due[at] <= now:
@@ -387,7 +389,7 @@ class Matrix:
     def settle(self) -> None:
         """Play what strides have put off."""
         for part in self._parts:
-            self._play_on(part, self._reached)
+            self._play_on(part, self._reached, self._reached - TICK_SAMPLES)
         self._parts = []
 
     def _take_apart(self, now: int) -> list[Part]:
@@ -436,16 +438,21 @@ class Matrix:
         self._air.show(groups, part.rows)
         self._air.write(now, on_air, self._frames, part)
         self._forget(part, voices)
+        for row in self._air.turned:
+            self._keyed_or_unkeyed(row)
 
-    def _play_on(self, part: Part, now: int) -> None:
-        """Play the ticks of a part up to `now`, in which nothing begins, ends or is decided."""
+    def _play_on(self, part: Part, now: int, known: int) -> None:
+        """Play the ticks of a part up to `now`, in which nothing begins, ends or is decided.
+
+        known: the tick up to which its receivers may act on what they know.
+        """
         while part.done < now:
             samples = min(now - part.done, LONGEST_STRIDE * TICK_SAMPLES)
             voices = self._voices_of(part)
             for voice in voices:
                 if not voice.speech.ended:
                     rx = self._receiver(voice)
-                    rx.advance(part.done + samples - TICK_SAMPLES)
+                    rx.advance(known)
                     voice.speech.push(rx.read(voice.speech.end, samples))
             if not self._long:
                 most = LONGEST_STRIDE * TICK_SAMPLES
@@ -559,7 +566,7 @@ class Matrix:
     def _next_due(self, line: Line) -> int | None:
         """When time alone changes something in a patch: on its floor, or because a lock-out ends."""
         times = [] if (due := line.floor.next_due()) is None else [due]
-        if line.patch.rules.lockout:
+        if "ping-pong lock-out" in line.silenced.values():
             for name in line.patch.members:
                 unkeyed = self._air.unkeyed_at[self._row[name]]
                 if unkeyed is not None and unkeyed + line.patch.rules.lockout > self._now:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sdrbridge.line import Line
-from sdrbridge.port import Port, QuietPort, RxPort, TxPort
+from sdrbridge.port import NEVER, Port, QuietPort, RxPort, TxPort
 
 
 @dataclass(slots=True, eq=False)
@@ -23,7 +23,7 @@ class Part:
     hearing, sending: its receivers and transmitters, in the order of their rows. quiet: asks each receiver until when
     nothing changes; None where one of them cannot say. done: bridge time up to which it has been played. until: the
     first tick at which something may be decided, if no receiver knows of an earlier one. bound: then it is only time to
-    look again.
+    look again. foreseen: when the first receiver has something new to say.
     """
 
     rows: Collection[int]
@@ -34,17 +34,14 @@ class Part:
     done: int = 0
     until: int = 0
     bound: bool = False
+    foreseen: int = 0
 
     def due(self, now: int) -> int:
         """Bridge time from which on something may be decided; at most `now` where that is so in the tick at `now`."""
-        until = self.until
         if self.quiet is None:
             return now
-        for quiet_until in self.quiet:
-            due = quiet_until(now)
-            if due < until:
-                until = due
-        return until
+        self.foreseen = min([quiet_until(now) for quiet_until in self.quiet], default=NEVER)
+        return min(self.until, self.foreseen)
 
 
 def whole(ports: Sequence[Port], lines: Iterable[Line]) -> Part:

@@ -102,7 +102,10 @@ class RemotePort:
 
     def read(self, start: int, n: int) -> NDArray[np.float32]:
         """Samples start … start+n, (n,) float32; zeros where samples were lost or have not come."""
-        out: NDArray[np.float32] = self._ring[np.arange(start, start + n) & (KEPT - 1)]
+        at = start & (KEPT - 1)
+        out: NDArray[np.float32] = self._ring[at : at + n].copy()
+        if len(out) < n:
+            out = np.concatenate([out, self._ring[(start + np.arange(len(out), n)) & (KEPT - 1)]])
         if start + n > self._end:
             out[max(0, self._end - start) :] = 0.0
         if start < self._end - KEPT:
@@ -157,7 +160,10 @@ class RemotePort:
             self._stretch.push(samples[at : at + _PIECE])
             made = np.empty(self._stretch.possible(), np.float32)
             self._stretch.pull(made)
-            self._ring[np.arange(self._end, self._end + len(made)) & (KEPT - 1)] = made
+            at = self._end & (KEPT - 1)
+            room = KEPT - at
+            self._ring[at : at + len(made)] = made[:room]
+            self._ring[: max(0, len(made) - room)] = made[room:]
             self._end += len(made)
 
     def close(self, end: int | None = None, on_air_end: int | None = None) -> Transmission | None:

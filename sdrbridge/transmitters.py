@@ -33,16 +33,13 @@ class PortMute:
 
 
 class Transmitters:
-    """All transmit sides. tell: of keying and of what the bridge says. changed: told of each row that went on or off.
+    """All transmit sides. tell: of keying and of what the bridge says.
 
     min_key: shortest key time of a row. `unsettled` are rows that the next tick may key or unkey.
     """
 
-    def __init__(
-        self, ports: Sequence[Port], tell: Tell, changed: Callable[[int], None], min_key: Callable[[int], int]
-    ) -> None:
+    def __init__(self, ports: Sequence[Port], tell: Tell, min_key: Callable[[int], int]) -> None:
         self._tell = tell
-        self._changed = changed
         self._min_key = min_key
         self.since: list[int | None] = []
         """Bridge time at which each port was keyed; None while it is not."""
@@ -51,6 +48,8 @@ class Transmitters:
         self.by_hand: dict[int, int] = {}
         """Rows kept on the air by hand, and until when."""
         self.unsettled: set[int] = set()
+        self.turned: list[int] = []
+        """Rows that went on or off in the last tick in a way that counts for who is received there."""
         self._key_due: dict[int, int] = {}
         self._ports: Sequence[Port] = ()
         self._announcers: dict[int, Announcer] = {}
@@ -174,6 +173,7 @@ class Transmitters:
 
     def write(self, now: int, on_air: set[int], frames: Sequence[Audio], part: Part) -> None:
         """Hand out the frames of a part, by row, and key and unkey."""
+        self.turned = []
         for row in [row for row in self.by_hand if row in part.rows]:
             if self.by_hand[row] > now:
                 on_air.add(row)
@@ -188,7 +188,7 @@ class Transmitters:
                     self.since[row] = now
                     self._tell("port.keyed", row)
                     if self._ports[row].half_duplex:
-                        self._changed(row)
+                        self.turned.append(row)
             elif not wanted:
                 due = since + self._min_key(row)
                 if now < due and self.sends(row):
@@ -197,7 +197,7 @@ class Transmitters:
                 else:
                     self.since[row] = None
                     self.unkeyed_at[row] = now
-                    self._changed(row)
+                    self.turned.append(row)
                     self._tell("port.unkeyed", row, keyed_s=(now - since) / AUDIO_RATE)
             tx.write(frames[row], now, wanted)
 

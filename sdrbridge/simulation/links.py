@@ -167,9 +167,13 @@ class PacketLink(Ear):
 
     def quiet_until(self, now: int) -> int:
         """Bridge time of the first tick at which something begins, ends or becomes known."""
-        if self._far is not None or self.network.wrong(now + self._origin):
+        if self._far is not None:
             return now
-        return super().quiet_until(now)
+        due = super().quiet_until(now)
+        if self._waiting and self.network.wrong(self._waiting[0].begin):
+            # It is spoken from its first packet on.
+            due = min(due, -(-(self._waiting[0].begin - self._origin) // TICK_SAMPLES) * TICK_SAMPLES)
+        return due
 
     def available(self) -> int:
         return self._played_to if self._far is not None else max(self._played_to, self._now - LATENCY)

@@ -48,15 +48,18 @@ class _Channel:
         self._over = ""
         self._start = self._sent = 0
         self._facts = Facts()
+        self.due = NEVER
+        """World time from which on there is more to say than speech that goes on."""
+        self.look_ahead()
 
-    def due(self) -> int:
-        """When the next over begins, ends, or becomes something else."""
+    def look_ahead(self) -> None:
+        """Find out when the next over begins, ends, or becomes something else."""
         times = [self.live.end + LATENCY] if self.live is not None else []
         if self.live is not None and self.live.encrypted_at is not None and not self._facts.encrypted:
             times.append(self.live.encrypted_at + self._decision + LATENCY)
         if self.waiting:
             times.append(self._begins())
-        return min(times, default=NEVER)
+        self.due = min(times, default=NEVER)
 
     def _begins(self) -> int:
         return self.waiting[0].begin + self._decision + LATENCY
@@ -67,6 +70,7 @@ class _Channel:
         while True:
             if self.live is None:
                 if not self.waiting or self._begins() > world:
+                    self.look_ahead()
                     return said
                 said.append(self._open(self.waiting.popleft(), to_tuner))
             over = self.live
@@ -83,6 +87,7 @@ class _Channel:
                 said.append(Speech(self.name, self._sent, sound.tobytes()))
                 self._sent += n
             if not ended:
+                self.look_ahead()
                 return said
             said.append(End(self.name, self._over, end, end, self._facts))
             self.live = None
@@ -112,7 +117,7 @@ class Worker:
         self._connection.setblocking(False)
         self._outbox = Outbox(self._send)
         self._held: deque[tuple[int, list[Message]]] = deque()
-        self._channels = channels
+        self.channels = channels
         self._code: int | None = None
         self._greeted = False
 
@@ -147,9 +152,10 @@ class Worker:
 
     def talk(self, over: Over) -> None:
         """Somebody begins to talk."""
-        for channel in self._channels:
+        for channel in self.channels:
             if channel.name == over.who:
                 channel.waiting.append(over)
+                channel.look_ahead()
 
     def step(self, world: int) -> None:
         """The world has come that far."""
@@ -160,7 +166,7 @@ class Worker:
             self._greeted = True
             messages.append(Hello("simulated radio", "iq", 240_000, 155_000_000, began_s=self.born / AUDIO_RATE))
         known = self._to_tuner(world - LATENCY)
-        for channel in self._channels:
+        for channel in self.channels:
             if channel.live is not None or channel.waiting:
                 messages += channel.say(world, known, self._to_tuner)
         messages.append(Beat(self._to_tuner(world), rss_bytes=self.rss_bytes, sent_s=world / AUDIO_RATE))
@@ -184,10 +190,6 @@ class Worker:
 
     def _to_tuner(self, world: int) -> int:
         return world - self.born
-
-    def due(self) -> dict[str, int]:
-        """When there will be more to say of each channel than speech that goes on."""
-        return {channel.name: channel.due() for channel in self._channels}
 
 
 class TunedChannel:
@@ -336,8 +338,8 @@ class Tuner:
             and worker.rss_bytes != LEAKING
         )
         if worker is not None:
-            for name, due in worker.due().items():
-                self.channels[name].due = due - self._origin
+            for channel in worker.channels:
+                self.channels[channel.name].due = channel.due - self._origin
 
     def _start(self, connection: socket.socket) -> Worker:
         self._pids += 1

@@ -245,13 +245,13 @@ class Watch:
             raise self._found
         if not keyed:
             self._keyed.pop(port, None)
-            if frame.any():
+            if np.dot(frame, frame) != 0.0:
                 self._break(3, f"{port} is not keyed and is sent sound")
             return
         self._keyed.setdefault(port, index)
         self.tally.keyed_s += len(frame) / AUDIO_RATE
         self._justified(port, index)
-        peak = float(frame.max())
+        peak = float(np.maximum.reduce(frame))
         if peak == 0.0:
             return
         voices, fading = self._voices(port)
@@ -267,7 +267,7 @@ class Watch:
         steady = frame[RAMP::STEP]
         sounding = steady[steady > 0]
         if len(sounding):
-            for level in {float(sounding.max()), float(sounding.min())}:
+            for level in {float(np.maximum.reduce(sounding)), float(np.minimum.reduce(sounding))}:
                 if not self._is_sum(level, voices) and not (fading and len(frame) == TICK_SAMPLES):
                     self._break(3, f"{port} hears {self._whose(level)}, and is to hear {', '.join(voices) or 'nobody'}")
         if port in self._awaited:
