@@ -3,10 +3,11 @@
     python -m tests.bench.bench_matrix
 
 Tick: ports that all receive speech and all transmit, medians over 200 ticks. The limit is 2 ms. Measured on two cores
-that others load too: 256 ports in patches of four 1.3 to 1.5 ms (0.7 without the loop guard), in patches of two 1.5 to
-2.3, and 2.8 to 3.4, above the limit, where all 256 mix.
-Simulation: 16 ports in four patches, each talks a fifth of the time. The aim is 20 hours in a CPU-minute; measured on
-the same machine 7.5, and 12.9 before the loop guard.
+that others load heavily, beside the loop guard that weighed every look, in turns: 256 ports in patches of four 3.1 ms
+(3.2 before), all in one patch 2.1 (2.7), in patches of four that mix 5.8 (6.6), which is above the limit. With little
+load beside it the first was 1.3 to 1.5.
+Simulation: 16 ports in four patches, each talks a fifth of the time. The aim is 20 hours in a CPU-minute; measured in
+turns under the same load 7.9, and 4.8 when a decision in one patch cut the strides of all.
 """
 
 import time
