@@ -102,6 +102,7 @@ def _tell(outcome: Outcome, took: float, options: Namespace) -> None:
         ["granted the floor", str(tally.granted)],
         ["refused", str(tally.refused)],
         ["first syllables checked", str(tally.first_syllables)],
+        ["sounds followed through a card", str(tally.followed)],
         ["transmitters on the air", f"{tally.keyed_s / 3600:.2f} h"],
         *([fault, str(count)] for fault, count in outcome.faults.items()),
         ["process started again", str(outcome.restarts)],

@@ -83,15 +83,15 @@ Heard = Callable[[str, Audio, int, bool], None]
 
 @dataclass(slots=True)
 class Transmitter:
-    """One output. set_ptt: keys its line, where it has one."""
+    """One output. send: what lies behind it, where that is more than a wire."""
 
     name: str
     heard: Heard
-    set_ptt: Callable[[bool], None] | None = None
+    send: Callable[[Audio, int, bool], None] | None = None
 
     def write(self, frame: Audio, index: int, keyed: bool) -> None:
-        if self.set_ptt is not None:
-            self.set_ptt(keyed)
+        if self.send is not None:
+            self.send(frame, index, keyed)
         self.heard(self.name, frame, index, keyed)
 
 

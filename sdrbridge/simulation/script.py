@@ -20,6 +20,9 @@ WORKER_FAULTS = ("dies", "hangs", "leaks", "loses its device", "is late")
 LINK_FAULTS = ("lose", "late", "double", "reorder", "stall")
 """What a network may do with packets."""
 
+FAULT_KINDS = 8
+"""Kinds of faults, each about as often as any other."""
+
 Facts = dict[str, Any]
 
 
@@ -67,6 +70,7 @@ def make(seed: int, hours: float, talkers: Sequence[str], plan: Plan, roles: "Ro
         deeds += _talk(random.Random(f"{seed}/talk/{name}"), name, end, plan)
     deeds += _operate(random.Random(f"{seed}/operate"), end, plan, roles)
     deeds += _fail(random.Random(f"{seed}/fail"), end, plan, roles)
+    deeds += _drift(random.Random(f"{seed}/drift"), end, plan, roles)
     return sorted(deeds, key=lambda deed: deed.at)
 
 
@@ -148,4 +152,19 @@ def _fail(rng: random.Random, end: int, plan: Plan, roles: Roles) -> Iterable[De
                 yield Deed(start, "disk", {"for_s": round(rng.uniform(5, 120), 1)})
             case "clock":
                 yield Deed(start, "clock", {"step_s": rng.choice([-3600.0, -1.0, 0.5, 86400.0])})
+        at += 5.0
+
+
+def _drift(rng: random.Random, end: int, plan: Plan, roles: Roles) -> Iterable[Deed]:
+    """Sound cards whose clock runs up to 300 ppm beside the bridge's. Of its own dice: what else happens stays."""
+    at = 0.0
+    while True:
+        at += rng.expovariate(1 / (FAULT_KINDS * plan.fault_s))
+        start = round(at * AUDIO_RATE)
+        if start >= end:
+            return
+        ppm = rng.choice([-1, 1]) * rng.choice([300.0, round(rng.uniform(20, 300), 1)])
+        yield Deed(
+            start, "drift", {"port": rng.choice(roles.radios), "ppm": ppm, "for_s": round(rng.uniform(20, 60), 1)}
+        )
         at += 5.0

@@ -42,6 +42,9 @@ TOLERANCE = 2e-3
 OVERSHOOT = 1.25
 """What a filter makes of the edges of a voice, at most, and what stands for a lost packet."""
 
+LEVELLED = 0.1
+"""What a leveler makes of any voice (`dsp.level`: -20 dBFS)."""
+
 STEP = 8
 """Of a voice that is steady for 20 ms at least, every eighth sample tells all."""
 
@@ -90,6 +93,7 @@ class Tally:
     refused: int = 0
     keyed_s: float = 0.0
     first_syllables: int = 0
+    followed: int = 0
     events: int = 0
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -125,6 +129,7 @@ class Watch:
         self._now = 0
         self._secret: dict[str, int] = {}
         self._played: set[str] = set()
+        self._levelled: dict[str, float] = {}
 
     @property
     def digest(self) -> str:
@@ -211,9 +216,15 @@ class Watch:
         """The bridge began to listen in the middle of this over."""
         self._secret.setdefault(over, 0)
 
-    def played(self, over: str) -> None:
-        """This over was put together from packets: a little louder than spoken, fading where one is missing."""
+    def played(self, over: str, level: float = 0.0) -> None:
+        """This over came through a device: perhaps a little louder than spoken, or than `level`; it may fade."""
         self._played.add(over)
+        if level:
+            self._levelled[self._overs[over].port] = level
+
+    def came_wrong(self, what: str) -> None:
+        """Speech did not come through a device as it should, and nothing was counted."""
+        self._break(4, what)
 
     def _await(self, patch: str, port: str, over: str) -> None:
         for listener in self._listeners(patch, port) & self._sends:
@@ -258,7 +269,7 @@ class Watch:
         if not voices and not fading:
             self._break(3, f"{port} hears a voice of level {peak:.4f} ({self._whose(peak)}) and is to hear nobody")
         if self._played and self._is_played(port):
-            most = OVERSHOOT * float(LOUDER) * sum(self._level[voice] for voice in voices)
+            most = OVERSHOOT * float(LOUDER) * sum(max(self._level[v], self._levelled.get(v, 0.0)) for v in voices)
             if not fading and peak > most:
                 self._break(3, f"{port} hears a peak of {peak:.4f}; {', '.join(voices)} reach {most:.4f} at most")
             # Beside such a voice the first sample of another cannot be told.

@@ -27,13 +27,14 @@ from sdrbridge.operations import Operations
 from sdrbridge.pacer import MOST_LATE_S
 from sdrbridge.patch import Patch
 from sdrbridge.port import Port
+from sdrbridge.simulation.cards import CardRadio
 from sdrbridge.simulation.ears import Ear
 from sdrbridge.simulation.house import House, Over, Station, Transmitter
 from sdrbridge.simulation.links import PacketLink
 from sdrbridge.simulation.machine import CountedClock, DiskJournal, DiskState, Lines
 from sdrbridge.simulation.script import Deed
 from sdrbridge.simulation.tuners import Tuner
-from sdrbridge.simulation.watch import Tally, Watch
+from sdrbridge.simulation.watch import LEVELLED, Tally, Watch
 from sdrbridge.state import Saved, merge
 from sdrbridge.supervisor import State as Condition
 from sdrbridge.transmission import Transmission
@@ -96,8 +97,8 @@ class World:
         self._links = {
             s.name: PacketLink(s, self._over_began, self._over_played) for s in house.stations if s.kind == "link"
         }
-        radios = {s.name: Ear(s, self._over_began) for s in house.stations if s.kind == "radio"}
-        self._ears: dict[str, Ear] = {**radios, **self._links}
+        self._radios = {s.name: self._radio(s) for s in house.stations if s.kind == "radio"}
+        self._ears: dict[str, Ear] = {**self._radios, **self._links}
         self._tuners = {
             name: Tuner(name, channels, self._over_began, self._look_at) for name, channels in house.tuners.items()
         }
@@ -109,6 +110,7 @@ class World:
             "device": self._device,
             "device back": self._device_back,
             "link": self._link,
+            "drift": self._drift,
             "kill": self._kill,
             "hang": self._hang,
             "disk": self._disk,
@@ -143,6 +145,7 @@ class World:
             self._die()
         for link in self._links.values():
             self.faults.update(link.network.counts)
+        self.watch.tally.followed = sum(radio.followed for radio in self._radios.values())
         return Outcome(
             self.watch.digest,
             end / AUDIO_RATE,
@@ -219,6 +222,8 @@ class World:
     def _go_on(self) -> None:
         """It stood still and runs again: a few ticks are made good, more is given up (see `sdrbridge.pacer`)."""
         self._hangs = False
+        for radio in self._radios.values():
+            radio.stood_still(self.clock.elapsed)
         late = self.clock.elapsed - self._origin - self._engine.now
         if late > MOST_LATE_S * AUDIO_RATE:
             self._origin += late
@@ -255,16 +260,22 @@ class World:
     def _port(self, station: Station) -> Port:
         if station.kind == "channel":
             return Port(station.name, self._tuner_of[station.name].channels[station.name], priority=station.priority)
-        set_ptt = None
-        if station.kind == "radio":
-            name = station.name
-
-            def set_ptt(keyed: bool) -> None:
-                self.lines.set(name, keyed)
-
-        tx = Transmitter(station.name, self.watch.frame, set_ptt)
         half = station.kind == "radio"
+        tx = Transmitter(station.name, self.watch.frame, self._radios[station.name].send if half else None)
         return Port(station.name, self._ears[station.name], tx, station.priority, station.access_ms, half_duplex=half)
+
+    def _radio(self, station: Station) -> CardRadio:
+        def set_ptt(keyed: bool) -> None:
+            self.lines.set(station.name, keyed)
+
+        return CardRadio(station, self._over_began, self._over_levelled, self.clock, set_ptt, self._came_wrong)
+
+    def _came_wrong(self, what: str) -> None:
+        self.watch.came_wrong(what)
+
+    def _over_levelled(self, over: Transmission, late: bool) -> None:
+        self._over_began(over, late)
+        self.watch.played(over.id, LEVELLED)
 
     def _over_began(self, over: Transmission, late: bool) -> None:
         self.watch.over_began(over)
@@ -388,6 +399,10 @@ class World:
         if self._gone_since is None:
             self._engine.restore(deed.args["port"])
 
+    def _drift(self, deed: Deed) -> None:
+        self.faults["clock drift"] += 1
+        self._radios[deed.args["port"]].drift(deed.args["ppm"], self.clock.elapsed, _until(deed))
+
     def _link(self, deed: Deed) -> None:
         port, fault = deed.args["port"], deed.args["fault"]
         self.faults[f"network: {fault}"] += 1
@@ -423,6 +438,8 @@ class World:
         for name, link in self._links.items():
             if link.miscounted is not None:
                 self.watch.lost(f"packets to {name}", *link.miscounted)
+        for radio in self._radios.values():
+            radio.hang_up()
         for tuner in self._tuners.values():
             tuner.unplug()
 

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from dsp.elastic import Elastic
 from sdrbridge.floor import Decision, Floor
 from sdrbridge.guard import Guard
 from sdrbridge.journalwriter import JournalWriter
@@ -33,7 +36,7 @@ KINDS = {
     *("process killed", "process hung", "process stood still"),
     *(f"network: {fault}" for fault in LINK_FAULTS),
     *("packets lost", "packets late", "packets doubled", "packets out of order", "packets held up"),
-    *("sound card lost", "disk full", "clock stepped"),
+    *("sound card lost", "clock drift", "disk full", "clock stepped"),
 }
 
 
@@ -68,6 +71,30 @@ def test_everything_that_can_go_wrong_does() -> None:
 def test_every_invariant_holds_for_an_hour_and_a_half(seed: int, tmp_path: Path) -> None:
     run(seed, 1.5, tmp_path)
     assert verify(tmp_path).ok
+
+
+def drifting(seed: int, hours: float, strides: bool = True) -> Outcome:
+    """All sound cards drift, all the time."""
+    radios = [s.name for s in HOUSE.stations if s.kind == "radio"]
+    drifts = [
+        Deed(8000 + 777 * i, "drift", {"port": name, "ppm": ppm, "for_s": hours * 3600})
+        for i, (name, ppm) in enumerate(zip(radios, (300.0, -300.0, 100.0, -100.0), strict=True))
+    ]
+    script = [deed for deed in script_of(seed, hours, Plan()) if deed.what != "drift"]
+    return World(HOUSE, strides=strides).run(sorted([*script, *drifts], key=lambda d: d.at), hours)
+
+
+def test_sound_cards_with_clocks_of_their_own_lose_and_repeat_nothing() -> None:
+    """Each sound is followed to the other side of the elastic buffers, both ways; a step of 1.5 ms would be seen."""
+    first = drifting(4, 0.04)
+    assert first.tally.followed > 300
+    assert drifting(4, 0.04, strides=False).digest == first.digest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_sound_cards_drift_for_twenty_minutes(seed: int) -> None:
+    assert drifting(seed, 0.3).tally.followed > 5000
 
 
 @pytest.mark.parametrize("seed", [4, 7, 18])
@@ -157,6 +184,21 @@ def test_planted_4_packets_that_are_lost_and_not_counted(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Reception, "note", generous)
     assert "packets to link" in str(planted(4))
+
+
+@pytest.mark.parametrize("ms", [5, -5])
+def test_planted_4_a_buffer_that_loses_or_repeats_and_counts_nothing(ms: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pull, pulled = Elastic.pull, itertools.count()
+
+    def slippery(self: Elastic, n: int) -> NDArray[np.float32]:
+        if self.playing and next(pulled) % 1000 == 999:
+            self._stretch.move(self._stretch.position + ms * self.rate_in / 1000)
+        return pull(self, n)
+
+    monkeypatch.setattr(Elastic, "pull", slippery)
+    with pytest.raises(Broken, match=r"without a slip|no slip was counted|or twice") as found:
+        drifting(4, 0.05)
+    assert found.value.number == 4
 
 
 def test_planted_5_a_decision_without_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
