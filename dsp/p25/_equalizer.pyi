@@ -6,22 +6,26 @@ from numpy.typing import NDArray
 @final
 class Burst:
     start: int
-    turn: float
+    turn0: float
     step: float
     forward: int
     emitted: int
+    awake: bool
     def __init__(
         self,
         taps: NDArray[np.float64],
         pulse: NDArray[np.float64],
+        products: NDArray[np.float64],
+        reach: NDArray[np.float64],
         start: int,
         turn: float,
         step: float,
         free_step: bool,
-        forget: float,
-        forget_fast: float,
-        ahead: float,
-        shrink: float,
+        drift: float,
+        still: float,
+        model: float,
+        steer: float,
+        worth: float,
         doubt: float,
         memory: float,
         memory_eq: float,
@@ -29,18 +33,13 @@ class Burst:
         gain_known: float,
     ) -> None: ...
     @property
+    def turn(self) -> float: ...
+    @property
     def noise(self) -> tuple[float, float]: ...
+    @property
+    def lacking(self) -> float: ...
     def train(self, x: NDArray[np.complex64], base: int, known: NDArray[np.int8]) -> None: ...
     def run(self, x: NDArray[np.complex64], base: int) -> int: ...
     def soft_bits(self, first: int, count: int, path: int) -> list[tuple[float, float]]: ...
     def prefer(self, path: int) -> None: ...
-    def emit(
-        self,
-        x: NDArray[np.complex64],
-        base: int,
-        until: int,
-        lag: int,
-        margin: float,
-        out: NDArray[np.float32],
-        path: NDArray[np.int8],
-    ) -> int: ...
+    def emit(self, until: int, margin: float, out: NDArray[np.float32], path: NDArray[np.int8]) -> int: ...

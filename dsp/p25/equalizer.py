@@ -7,17 +7,22 @@ Both give one complex point a symbol, and each is detected against a reference r
 which is coherent detection where the phase stands still and differential detection where it does not. Soft dibits are
 max-log likelihood ratios for the measured noise around the expected points.
 
-The equaliser knows the pulse and learns the channel: five complex taps, two samples apart (±167 µs), by least squares
-between the signal that the decided symbols make and the signal that came, over two exponential windows. The long one is
-steady but old, the short one newer; the line through both is followed to the present, which is what keeps up with
-fading. Every three symbols the nine filter taps and five feedback taps of least mean square error for that channel are
-solved anew: feedback of decisions as far as they are sure, so in noise it becomes a linear filter, and with one ray
-the matched one. Five unknowns instead of one a filter tap make it follow 5 Hz of Doppler, and it cannot come out of a
-fade a symbol early or late, as equalisers that learn their own taps do.
+The equaliser knows the pulse and learns the channel: three complex taps, two samples apart (±83 µs), each with its
+slope, by a Kalman filter between the signal that the decided symbols make and the signal that came. The slope carries
+the channel over the four symbols between the newest decision and the newest sample that is wholly explained by
+decisions, which is what keeps up with fading: a tap that turns at 50 Hz goes 15° in that time. For that channel the
+eight filter taps and five feedback taps of least mean square error are solved, anew whenever it has moved: feedback of
+decisions as far as they are sure, so in noise it becomes a linear filter, and with one ray the matched one. Three
+unknowns instead of one a filter tap make it follow, and it cannot come out of a fade a symbol early or late, as
+equalisers that learn their own taps do. Nothing waits for it: the equaliser's soft dibits are those of its first pass.
+
+The covariances of the Kalman filter are taken as real, as they are on average over random symbols. What all taps turn
+by together is a frequency error that the sync, itself in a fade, had: the frequency follows it.
 
 It learns from the known symbols (24 of the sync, then 57 with the network identifier), then from decisions. A decision
-is the point nearest in the frame of the channel, so one that is wrong does not turn the ones behind it. What leaves the
-modem was filtered with taps solved `LAG` symbols later.
+is the point nearest in the frame of the channel, so one that is wrong does not turn the ones behind it. Where the
+equaliser has clearly more noise than the fixed filter it has lost the channel: where the fixed filter's own decisions
+are clear, it learns the channel anew from the last 36 of them.
 
 Where the equaliser has more noise than the fixed filter it is solved a quarter as often. Where the fixed filter has too
 little noise for any error the equaliser sleeps. It wakes when the noise rises, and learns the channel from the
@@ -37,18 +42,26 @@ from dsp.errors import RangeError, ShapeError
 from dsp.p25 import _equalizer
 from dsp.p25.c4fm import FRAME_SYNC_DIBITS, SYMBOL_RATE
 from dsp.p25.head import Compared, compare
-from dsp.p25.lsm import HALF, PER_SYMBOL, PHASES, Pulse, pulses
+from dsp.p25.lsm import HALF, PER_SYMBOL, PHASES, PULSE_HALF, Pulse, pulses
 from dsp.p25.mlsd import SequenceDetector
 from dsp.p25.timing import SYNC_SYMBOLS, SyncHit, both_filters
 
-FORGET, FORGET_FAST = 0.9, 0.8
-"""Weight of what was learnt one symbol ago, in the long and the short window: 10 and 5 symbols."""
+DRIFT = 2e-5
+"""Variance that the slope of a tap gains each symbol, of the power received: with less, fading of 50 Hz is lost; with
+more, that of 5 Hz is noisier."""
 
-AHEAD = 2.0
-"""From the long window's channel the way to the short one's is gone this many times: to the present, nearly."""
+STILL = 1e-3
+"""Variance of the slope before anything is known: ±30 Hz."""
 
-SHRINK = 0.01
-"""Pull of the channel's taps towards zero, as a share of the learnt power."""
+MODEL = 0.01
+"""Least variance of what the channel does not explain, of the power received, for learning: the line that each tap
+follows is not the truth either."""
+
+STEER = 0.005
+"""Share of the turn that all taps have in common by which the frequency follows, each symbol."""
+
+WORTH = 0.25
+"""The taps are solved anew where the channel has moved by this share of what it does not explain."""
 
 DOUBT = 0.5
 """Share by which decisions are not fed back, times the relative noise: fed back in full only where that is low."""
@@ -58,23 +71,20 @@ MEMORY = 0.8
 
 EQUALIZER_MEMORY = 0.8
 
-LAG = 10
-"""Symbols between a point and the newest decision its taps were solved from."""
-
 MARGIN = 0.85
 """The equaliser's noise must be below this share of the fixed filter's to be preferred."""
 
 MARGIN_SEQUENCE = 0.6
 """The same where the likeliest sequence stands in for the fixed filter: as few errors at so much more noise."""
 
+ONE_RAY = 0.9
+"""Where the equaliser leaves less than this share of the fixed filter's noise there is a second ray."""
+
 CALM = 0.04
 """Noise of the fixed filter below which it makes no errors: 45° are five standard deviations."""
 
 WANDER = 2 * np.pi * 12.0 / SYMBOL_RATE
 """The frequency of the head, good to 3 Hz, holds as long as the tracked one, good to 8 Hz, is no farther away."""
-
-BEFORE = 45
-"""Samples before the first point that must be there."""
 
 NOMINAL = 0.06
 """Deviation within 6 % of nominal is taken as nominal: the estimate from one sync is good to 2 %."""
@@ -93,12 +103,53 @@ WANDER_GAIN = 0.03
 
 FIXED, EQUALIZED = 0, 1
 
+# As the kernel has them: rays of the channel and taps of the equaliser, both two samples apart; samples before the
+# point at which the taps begin; symbols to either side that are taken to reach into them.
+RAYS, TAPS, EARLY, ACROSS = 3, 8, 6, 5
+
 
 @cache
 def _between_samples(phase: int) -> NDArray[np.float64]:
     """Taps that read the signal `phase/PHASES` samples after the centre: windowed sinc of the whole band."""
     t = np.arange(-HALF, HALF + 1) - phase / PHASES
     return np.asarray(np.sinc(t) * np.cos(np.pi * t / (2 * HALF + 3)) ** 2)
+
+
+@cache
+def _reached(pulse: Pulse) -> NDArray[np.float64]:
+    """What a symbol of 1 leaves in the sample of each tap by each ray: (PHASES, rays, 11 symbols, taps); the sixth
+    symbol is that of the point."""
+    ray, symbol, tap = np.ogrid[:RAYS, : 2 * ACROSS + 1, :TAPS]
+    place = (2 * tap - EARLY) - PER_SYMBOL * (symbol - ACROSS) - 2 * (ray - RAYS // 2) + PULSE_HALF
+    there = (place >= 0) & (place <= 2 * PULSE_HALF)
+    return np.where(there, pulses(pulse)[:, place.clip(0, 2 * PULSE_HALF)], 0.0)
+
+
+@cache
+def _reach(pulse: Pulse) -> NDArray[np.float64]:
+    """The same of the symbol of the point and of those before it, nearest first: (PHASES, rays, 6, taps)."""
+    return np.ascontiguousarray(_reached(pulse)[:, :, ACROSS::-1])
+
+
+@cache
+def _products(pulse: Pulse) -> NDArray[np.float64]:
+    """What the taps' matrix is put together from, (PHASES, 2, 9, taps²), by columns.
+
+    By the symbols before the point, and by the others; by the power of each ray, then the real and then the imaginary
+    part of conj(a)·b of the rays (0, 1), (0, 2), (1, 2).
+    """
+    out = np.zeros((PHASES, 2, RAYS * RAYS, TAPS * TAPS))
+    for half, symbols in enumerate((slice(0, ACROSS), slice(ACROSS, None))):
+        part = _reached(pulse)[:, :, symbols]
+        product = np.einsum("prqi,psqj->prsji", part, part)
+        straight = product.reshape(PHASES, RAYS, RAYS, -1)
+        crossed = product.swapaxes(3, 4).reshape(PHASES, RAYS, RAYS, -1)
+        for ray in range(RAYS):
+            out[:, half, ray] = straight[:, ray, ray]
+        for pair, (a, b) in enumerate(((0, 1), (0, 2), (1, 2))):
+            out[:, half, RAYS + pair] = straight[:, a, b] + crossed[:, a, b]
+            out[:, half, 2 * RAYS + pair] = straight[:, a, b] - crossed[:, a, b]
+    return out
 
 
 class Burst:
@@ -130,14 +181,17 @@ class Burst:
         self._kernel = _equalizer.Burst(
             taps,
             pulses(hit.pulse)[hit.phase],
+            _products(hit.pulse)[hit.phase],
+            _reach(hit.pulse)[hit.phase],
             self.start,
             hit.turn,
             step,
             free,
-            FORGET,
-            FORGET_FAST,
-            AHEAD,
-            SHRINK,
+            DRIFT,
+            STILL,
+            MODEL,
+            STEER,
+            WORTH,
             DOUBT,
             memory,
             EQUALIZER_MEMORY,
@@ -172,12 +226,17 @@ class Burst:
         fixed, equalized = self._kernel.noise
         return float(fixed), float(equalized)
 
+    @property
+    def unexplained(self) -> float | None:
+        """Share of the power received that the channel does not explain; None while the equaliser sleeps."""
+        return float(self._kernel.lacking) if self._kernel.awake else None
+
     def train(self, x: NDArray[np.complex64], base: int, known: NDArray[np.uint8]) -> None:
         """Begin again at the sync with the first symbols known. x: (n,) samples, x[0] is sample `base`.
 
         known: (24 or more,) dibits. Raises `ShapeError` where x does not hold them.
         """
-        first, last = self.start - BEFORE, self.start + PER_SYMBOL * (len(known) - 1) + HALF
+        first, last = self.start - HALF, self.start + PER_SYMBOL * (len(known) - 1) + HALF
         if len(known) < SYNC_SYMBOLS or first < base or last >= base + len(x):
             raise ShapeError(f"samples {base} … {base + len(x) - 1} do not hold {first} … {last}, the known symbols")
         self._known = known[:SYNC_SYMBOLS].astype(np.uint8)
@@ -215,27 +274,39 @@ class Burst:
     def emit(self, x: NDArray[np.complex64], base: int, until: int) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
         """Soft dibits (n, 2) of the symbols up to `until` (not included) not given before, and the path of each (n,).
 
-        x must hold their samples. Raises `RangeError` where they are not decided yet.
+        x must hold their samples, x[0] being sample `base`.
+        Raises `RangeError` where they are not decided yet, or more than 256 ago.
         """
         n = max(0, until - self.emitted)
         if until > self.decided:
             raise RangeError(f"symbol {until - 1} is not decided yet; {self.decided} are")
         out, path = np.empty((n, 2), np.float32), np.empty(n, np.int8)
+        if self.emitted < self.decided - 256:
+            raise RangeError(f"symbol {self.emitted} is not among the last 256 of {self.decided}")
         if n:
             first = self.emitted
-            margin = MARGIN_SEQUENCE if self._by_sequence else MARGIN
-            self._kernel.emit(x, base, until, LAG, margin, out, path)
+            # A sequence of one ray is the likeliest only where there is no second one.
+            one_ray = self._by_sequence and self.noise[EQUALIZED] >= ONE_RAY * self.noise[FIXED]
+            self._kernel.emit(until, MARGIN_SEQUENCE if one_ray else MARGIN, out, path)
+            if not one_ray:
+                self._detector = None
             if self._by_sequence:
-                self._likeliest(x, base, first, out, path)
+                self._likeliest(x, base, first, out, path, one_ray)
         return out, path
 
     def _likeliest(
-        self, x: NDArray[np.complex64], base: int, first: int, out: NDArray[np.float32], path: NDArray[np.int8]
+        self,
+        x: NDArray[np.complex64],
+        base: int,
+        first: int,
+        out: NDArray[np.float32],
+        path: NDArray[np.int8],
+        one_ray: bool,
     ) -> None:
         """Where the fixed filter may make errors, the likeliest sequence takes its place. first: symbol of out[0]."""
         skip = max(0, SYNC_SYMBOLS - first)
         llr, fixed = out[skip:], path[skip:, None] == FIXED
-        if len(llr) and self.noise[FIXED] > CALM:
+        if one_ray and len(llr) and self.noise[FIXED] > CALM:
             turn = min(max(self._turn, self.turn - WANDER), self.turn + WANDER)
             if self._detector is None:
                 self._detector = SequenceDetector(self.start, self.hit.phase)

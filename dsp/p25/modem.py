@@ -86,6 +86,12 @@ FEW_ERRORS = 2
 RIVAL = 0.12
 """Both pulses are tried where their matches lie no further apart."""
 
+TOLD = 0.5
+"""Where the equaliser leaves less than this share of the fixed filter's noise, it tells the pulse."""
+
+CLEARER = 0.9
+"""Where the channel of the other pulse leaves less than this share unexplained, it is the pulse."""
+
 HARMLESS = 0.03
 """Where the fixed filter has less noise than this the phase stands still, and nothing is to be won by its turns."""
 
@@ -387,9 +393,10 @@ class P25Modem:
         if verdict.accepted:
             known = np.concatenate([self._known_sync, np.zeros(HEAD - SYNC_SYMBOLS, np.uint8)])
             known[_HEAD_PLACES] = verdict.dibits
-            known[_STATUS] = dibits_of(soft.to_bits(chosen.soft(_STATUS, 1, FIXED)).reshape(-1))[0]
+            better = FIXED if chosen.noise[FIXED] <= chosen.noise[EQUALIZED] else EQUALIZED
+            known[_STATUS] = dibits_of(soft.to_bits(chosen.soft(_STATUS, 1, better)).reshape(-1))[0]
             chosen = self._as_sent(chosen, candidates, known, base, x)
-            chosen.train(x, base, known)
+            chosen = self._retrained(candidates, chosen, x, base, known)
             if not self._discriminated:
                 hit = chosen.hit
                 state.carrier = self._meter.ratio(x, hit.sample - base, hit.phase, hit.turn, chosen.step)
@@ -413,13 +420,29 @@ class P25Modem:
         best, compared = max(rivals, key=lambda rival: rival[1].likeness)
         return best.tuned(compared)
 
+    def _retrained(
+        self, candidates: list[Burst], chosen: Burst, x: NDArray[np.complex64], base: int, known: NDArray[np.uint8]
+    ) -> Burst:
+        """The chosen burst trained with all known symbols, or that of the other pulse if its channel explains more."""
+        chosen.train(x, base, known)
+        for other in candidates:
+            rivals = other.hit.pulse is not chosen.hit.pulse and not (chosen.by_turns or other.by_turns)
+            if rivals and chosen.unexplained is not None:
+                other = other.tuned(other.compare(x, base, known))
+                other.train(x, base, known)
+                if other.unexplained is not None and other.unexplained < CLEARER * chosen.unexplained:
+                    return other
+        return chosen
+
     def _worth_trying(self, candidates: list[Burst]) -> list[Burst]:
         """The least noisy first. Turns of the phase only where the phase itself does not stand still."""
         if not self._discriminated:
             steady = min(burst.noise[FIXED] for burst in candidates if not burst.by_turns)
             bound = WORTH * steady if steady >= HARMLESS else 0.0
             candidates = [b for b in candidates if not b.by_turns or (b.noise[FIXED] < bound and b.hit.match > CLEAR)]
-        return sorted(candidates, key=lambda burst: burst.noise[FIXED])
+        fixed, equalized = (min(burst.noise[path] for burst in candidates) for path in (FIXED, EQUALIZED))
+        path = EQUALIZED if equalized < TOLD * fixed else FIXED
+        return sorted(candidates, key=lambda burst: burst.noise[path])
 
     def _give(self, row: int, state: _Row, base: int, until: int) -> list[SymbolBlock]:
         burst = state.live

@@ -7,10 +7,12 @@ from dsp.p25 import equalizer as settings
 from dsp.p25.c4fm import SYMBOL_OF_DIBIT
 
 Complex = NDArray[np.complex128]
-RAYS = np.array([-4, -2, 0, 2, 4])
-OFFSETS = np.arange(-8, 9, 2)
-BEHIND, ACROSS, EVERY, RECALL = 5, 5, 3, 36
-ASLEEP, AWAKE = 0.04, 0.06
+RAYS = np.array([-2, 0, 2])
+OFFSETS = np.arange(-6, 9, 2)
+BEHIND, ACROSS, RECALL, SYNC = 4, 5, 36, 24
+ASLEEP, AWAKE, LOST, CLEAR = 0.04, 0.06, 1.3, 0.15
+# A channel is the taps and their slopes a symbol; this takes it on by one symbol.
+ONWARD = np.block([[np.eye(3), np.eye(3)], [np.zeros((3, 3)), np.eye(3)]])
 
 
 class Track:
@@ -45,28 +47,22 @@ class Burst:
     def __init__(
         self, taps: NDArray[np.float64], pulse: NDArray[np.float64], start: int, turn: float, step: float
     ) -> None:
-        self.taps = taps * np.exp(-1j * turn / 5 * np.arange(-8, 9))
-        self.pulse, self.start, self.turn, self.step = pulse, start, turn, step
-        self.turn0 = turn
-        self.points: Complex = np.zeros(0, np.complex128)
+        self.taps, self.pulse, self.start, self.step = taps, pulse, start, step
+        self.offset = turn
 
     def run(self, x: Complex, known: NDArray[np.uint8], n: int) -> NDArray[np.float64]:
         """Train with the known dibits, then decide; soft bits (2, n, 2) of the first n symbols."""
-        angles = self.turn0 * np.arange(1, len(known) + 1) + self.step * np.cumsum(SYMBOL_OF_DIBIT[known])
+        x = x * np.exp(-1j * self.offset / 5 * (np.arange(len(x)) - self.start))
         fixed = np.array([self._fixed(x, k) for k in range(len(known))])
-        mean = (fixed * np.exp(-1j * (angles - self.turn0))).mean()
+        mean = (fixed * np.exp(-1j * self.step * np.cumsum(SYMBOL_OF_DIBIT[known]))).mean()
         out = np.zeros((2, n, 2))
-        # The point before the first is turned back by the frequency alone.
         self._begin(mean)
-        self._forget()
         for k, dibit in enumerate(known):
             self._symbol(x, k, int(dibit))
         if self.plain.noise > ASLEEP:
-            points = self.points
-            for newest in range(len(known)):
-                self.points = points[: newest + 1]
+            self._unknown(x, 4)
+            while self.learnt < SYNC - BEHIND - 1:
                 self._learn(x)
-            self._design()
             self._begin(mean)
             self.awake = True
         else:
@@ -76,16 +72,23 @@ class Burst:
         return out
 
     def _begin(self, mean: complex) -> None:
-        self.turn = self.turn0
-        self.plain = Track(mean * np.exp(-1j * self.turn0), settings.MEMORY)
-        self.eq = Track(np.exp(-1j * self.turn0), settings.EQUALIZER_MEMORY)
-        self.points = np.zeros(0, np.complex128)
+        self.turn = 0.0
+        self.plain = Track(mean, settings.MEMORY)
+        self.eq = Track(1.0, settings.EQUALIZER_MEMORY)
+        self.points: Complex = np.zeros(0, np.complex128)
+        self.said: list[int] = []
+        self.woke = 0
         self.awake = False
 
-    def _forget(self) -> None:
-        self.windows = [(np.zeros((5, 5), np.complex128), np.zeros(5, np.complex128)) for _ in range(2)]
-        self.power = 0.0
-        self.residue = 0.0
+    def _unknown(self, x: Complex, first: int) -> None:
+        self.power = float(np.mean(np.abs(x[self.start + 5 * first : self.start + 5 * (first + 16)]) ** 2))
+        self.unexplained = 0.05 * self.power
+        self.channel: Complex = np.zeros(6, np.complex128)
+        self.covariance = self.power * np.diag([1.0] * 3 + [settings.STILL] * 3)
+        self.solved_for: Complex = np.zeros(3, np.complex128)
+        self.filter: Complex = np.zeros(len(OFFSETS), np.complex128)
+        self.feedback: Complex = np.zeros(ACROSS, np.complex128)
+        self.learnt = first - 1
 
     def _fixed(self, x: Complex, k: int) -> complex:
         at = self.start + 5 * k
@@ -93,13 +96,12 @@ class Burst:
 
     def _symbol(self, x: Complex, k: int, known: int | None) -> list[tuple[float, float]]:
         turn = self.turn
-        before = self.points[-1] if k else np.exp(-1j * self.turn0)
+        before = self.points[-1] if k else 1.0
         dibit, soft_fixed, off = self.plain.step(self._fixed(x, k), turn, self.step, known)
+        self.said.append(dibit)
         if self.awake:
-            early = known is not None and k < 4 * EVERY
-            little_to_win = k // EVERY % 4 != 0 and self.eq.noise > self.plain.noise
-            if k % EVERY == 0 and k and not early and not little_to_win:
-                self._design()
+            if k % 4 == 0 or self.eq.noise <= self.plain.noise:
+                self._design(k)
             y = complex(np.dot(self.filter, x[self.start + 5 * k + OFFSETS]))
             for back in range(1, min(ACROSS, k) + 1):
                 y -= self.feedback[back - 1] * self.points[k - back]
@@ -107,17 +109,27 @@ class Burst:
             places = before * np.exp(1j * (turn + self.step * SYMBOL_OF_DIBIT))
             dibit = int(np.argmax((y * places.conj()).real)) if known is None else known
             self._advance(before, turn, dibit)
-            self._learn(x)
+            while self.learnt < k - BEHIND:
+                self._learn(x)
             if self.eq.noise < self.plain.noise:
                 off = off_equalized
+                if known is None and self.eq.noise < 0.5 * self.plain.noise:
+                    taps, slopes = self.channel[:3], self.channel[3:]
+                    self.turn += settings.STEER * float(np.vdot(taps, slopes).imag / np.vdot(taps, taps).real)
         else:
             soft = soft_fixed
             self._advance(before, turn, dibit)
         if abs(off) < 0.7:
             self.turn += (0.02 if known is not None else settings.GAIN) * off
-        if known is None and self.awake and self.plain.noise < ASLEEP:
-            self.awake = False
-        elif known is None and not self.awake and self.plain.noise > AWAKE:
+        if known is None and self.awake:
+            self.awake = self.plain.noise >= ASLEEP
+            lost = self.plain.noise < CLEAR and self.eq.noise > LOST * self.plain.noise
+            if self.awake and lost and k - self.woke >= RECALL:
+                for place in range(max(k + 1 - RECALL, 1), k + 1):
+                    angle = self.turn + self.step * SYMBOL_OF_DIBIT[self.said[place]]
+                    self.points[place] = self.points[place - 1] * np.exp(1j * angle)
+                self._wake(x)
+        elif known is None and self.plain.noise > AWAKE:
             self._wake(x)
         return [soft_fixed, soft]
 
@@ -125,48 +137,49 @@ class Burst:
         self.points = np.append(self.points, before * np.exp(1j * (turn + self.step * SYMBOL_OF_DIBIT[dibit])))
 
     def _wake(self, x: Complex) -> None:
-        points = self.points
-        self._forget()
-        for newest in range(max(len(points) - 1 - RECALL, 0), len(points)):
-            self.points = points[: newest + 1]
+        newest = len(self.points)
+        self._unknown(x, max(newest - RECALL, 4))
+        while self.learnt < newest - BEHIND - 1:
             self._learn(x)
-        self.eq = Track(points[-1], settings.EQUALIZER_MEMORY)
+        count = self.eq.count
+        self.eq = Track(self.points[-1], settings.EQUALIZER_MEMORY)
         self.eq.noise = self.eq.spread = self.plain.noise
-        self.eq.count = self.plain.count
-        self._design()
+        self.eq.count = max(count, self.plain.count)
+        self._design(newest)
+        self.woke = newest
         self.awake = True
 
-    def _signal(self, sample: int, newest: int) -> complex:
-        """What the decided symbols make at a sample counted from the first point; no symbol after `newest`."""
-        centre = round(sample / 5)
-        near = [q for q in range(max(centre - 4, 0), centre + 5) if abs(sample - 5 * q) <= 20 and q <= newest]
+    def _signal(self, sample: int) -> complex:
+        """What the decided symbols make at a sample counted from the first point."""
+        near = [q for q in range(len(self.points)) if abs(sample - 5 * q) <= 20]
         return complex(sum(self.pulse[sample - 5 * q + 20] * self.points[q] for q in near))
 
     def _learn(self, x: Complex) -> None:
-        newest = len(self.points) - 1
-        middle = newest - BEHIND
-        if middle < 4:
-            return
-        forgets = (settings.FORGET_FAST, settings.FORGET)
-        self.windows = [(a * f, b * f) for (a, b), f in zip(self.windows, forgets)]
-        self.power *= settings.FORGET
-        self.residue *= settings.FORGET
-        for n in range(5 * middle - 2, 5 * middle + 3):
-            rays = np.array([self._signal(n - ray, newest) for ray in RAYS])
-            came = x[self.start + n]
-            self.windows = [(a + np.outer(rays.conj(), rays), b + rays.conj() * came) for a, b in self.windows]
-            self.power += 1
-            self.residue += float(abs(came)) ** 2
+        self.learnt += 1
+        self.channel = ONWARD @ self.channel
+        self.covariance = ONWARD @ self.covariance @ ONWARD.T
+        self.covariance[3:, 3:] += settings.DRIFT * self.power * np.eye(3)
+        even = [n for n in range(5 * self.learnt - 2, 5 * self.learnt + 3) if n % 2 == 0]
+        noise = max(self.unexplained, settings.MODEL * self.power)
+        left = []
+        for n in even:
+            row = np.concatenate([[self._signal(n - ray) for ray in RAYS], np.zeros(3)])
+            wrong = x[self.start + n] - row @ self.channel
+            gain = self.covariance @ row.conj()
+            variance = noise + (row @ gain).real
+            self.channel = self.channel + gain * wrong / variance
+            self.covariance = (self.covariance - np.outer(gain, gain.conj()) / variance).real
+            left.append(abs(wrong) ** 2 * noise / variance)
+        self.power += 0.02 * (float(np.mean([abs(x[self.start + n]) ** 2 for n in even])) - self.power)
+        self.unexplained += 0.05 * (float(np.mean(left)) - self.unexplained)
 
-    def _design(self) -> None:
-        (fast_a, fast_b), (slow_a, slow_b) = self.windows
-        load = settings.SHRINK * np.trace(slow_a).real / 5
-        slow = np.linalg.solve(slow_a + load * np.eye(5), slow_b)
-        load *= (1 - settings.FORGET) / (1 - settings.FORGET_FAST)
-        fast = np.linalg.solve(fast_a + load * np.eye(5), fast_b)
-        noise = max(self.residue - float(np.vdot(slow, slow_b).real), 1e-4 * self.residue) / self.power
-        channel = slow + settings.AHEAD * (fast - slow)
-        reach = np.zeros((2 * ACROSS + 1, 9), np.complex128)
+    def _design(self, k: int) -> None:
+        channel = self.channel[:3] + (k - self.learnt) * self.channel[3:]
+        moved = float((np.abs(channel - self.solved_for) ** 2).sum())
+        if moved < settings.WORTH * max(self.unexplained, settings.MODEL * self.power):
+            return
+        self.solved_for = channel
+        reach = np.zeros((2 * ACROSS + 1, len(OFFSETS)), np.complex128)
         for q in range(2 * ACROSS + 1):
             for i, offset in enumerate(OFFSETS):
                 for ray, gain in zip(RAYS, channel):
@@ -175,6 +188,7 @@ class Burst:
                         reach[q, i] += gain * self.pulse[place]
         doubt = min(1.0, 0.05 + settings.DOUBT * self.eq.noise)
         weights = np.where(np.arange(2 * ACROSS + 1) < ACROSS, doubt, 1.0)
-        matrix = (reach.conj().T * weights) @ reach + noise * np.eye(9)
-        self.filter = np.linalg.solve(matrix, reach[ACROSS].conj())
+        noise = max(self.unexplained, 0.001 * self.power)
+        matrix = (reach.conj().T * weights) @ reach + noise * np.eye(len(OFFSETS))
+        self.filter = np.asarray(np.linalg.solve(matrix, reach[ACROSS].conj()), np.complex128)
         self.feedback = (1 - doubt) * (reach[:ACROSS][::-1] @ self.filter)

@@ -33,13 +33,14 @@ class Path:
     """What lies between the transmitter and the modem.
 
     ebn0_db: energy per bit to noise density, over the mean power. delay_s: of the second ray; None for one steady ray.
-    doppler_hz: of both rays, each Rayleigh fading with half the power. site_hz: second transmitter's frequency offset.
-    offset_hz: of the receiver.
+    doppler_hz: of both rays, each Rayleigh fading with half the power. second_db: strength of the second ray where
+    neither fades. site_hz: second transmitter's frequency offset. offset_hz: of the receiver.
     """
 
     ebn0_db: float = 60.0
     delay_s: float | None = None
     doppler_hz: float = 5.0
+    second_db: float | None = None
     site_hz: float = 0.0
     offset_hz: float = 0.0
 
@@ -70,8 +71,13 @@ def received(x: NDArray[np.complex128], path: Path, rng: np.random.Generator) ->
     n = len(x)
     if path.delay_s is not None:
         beat = np.exp(2j * np.pi * path.site_hz / RATE * np.arange(n))
-        second = rayleigh(n, path.doppler_hz, rng) * beat * delayed(x, path.delay_s * RATE)
-        x = (rayleigh(n, path.doppler_hz, rng) * x + second) / np.sqrt(2)
+        late = beat * delayed(x, path.delay_s * RATE)
+        if path.second_db is None:
+            late = rayleigh(n, path.doppler_hz, rng) * late
+            x = (rayleigh(n, path.doppler_hz, rng) * x + late) / np.sqrt(2)
+        else:
+            ratio = 10 ** (path.second_db / 20) * np.exp(1j * rng.uniform(0, 2 * np.pi))
+            x = (x + ratio * late) / np.sqrt(1 + abs(ratio) ** 2)
     x = x * np.exp(2j * np.pi * path.offset_hz / RATE * np.arange(n))
     noise = RATE / (2 * SYMBOL_RATE * 10 ** (path.ebn0_db / 10))
     x = x + np.sqrt(noise / 2) * (rng.standard_normal(n) + 1j * rng.standard_normal(n))
