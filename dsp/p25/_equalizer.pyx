@@ -593,11 +593,6 @@ cdef class Burst:
                 self._wake()
 
     @property
-    def lacking(self):
-        """Share of the power that the channel does not explain."""
-        return self.unexplained / self.power
-
-    @property
     def turn(self):
         """Frequency error as tracked, radians a symbol."""
         return self.turn0 + self.more

@@ -226,11 +226,6 @@ class Burst:
         fixed, equalized = self._kernel.noise
         return float(fixed), float(equalized)
 
-    @property
-    def unexplained(self) -> float | None:
-        """Share of the power received that the channel does not explain; None while the equaliser sleeps."""
-        return float(self._kernel.lacking) if self._kernel.awake else None
-
     def train(self, x: NDArray[np.complex64], base: int, known: NDArray[np.uint8]) -> None:
         """Begin again at the sync with the first symbols known. x: (n,) samples, x[0] is sample `base`.
 
@@ -305,7 +300,7 @@ class Burst:
     ) -> None:
         """Where the fixed filter may make errors, the likeliest sequence takes its place. first: symbol of out[0]."""
         skip = max(0, SYNC_SYMBOLS - first)
-        llr, fixed = out[skip:], path[skip:, None] == FIXED
+        llr, fixed = out[skip:], path[skip:] == FIXED
         if one_ray and len(llr) and self.noise[FIXED] > CALM:
             turn = min(max(self._turn, self.turn - WANDER), self.turn + WANDER)
             if self._detector is None:
@@ -313,8 +308,9 @@ class Burst:
                 number = first + skip - len(self._known)
                 self._detector.begin(x, base, number, self._known, turn, self._step)
             self._detector.run(x, base, self.decided, turn, self._step)
-            llr[:] = np.where(fixed, self._detector.soft(first + skip, first + len(out)), llr)
+            likely = self._detector.soft(first + skip, first + len(out))
+            llr[fixed] = likely[fixed]
         else:
             self._detector = None
-        dibits = 2 * (llr[:, 0] > 0).astype(np.uint8) + (llr[:, 1] > 0).astype(np.uint8)
-        self._known = np.concatenate([self._known, dibits])[-SYNC_SYMBOLS:]
+        last = llr[-SYNC_SYMBOLS:] > 0
+        self._known = np.concatenate([self._known[len(last) :], 2 * last[:, 0] + last[:, 1]])

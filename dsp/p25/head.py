@@ -82,7 +82,7 @@ class Compared:
         # been misread; then all behind it are turned by a multiple of two units.
         straight = self.of * np.exp(-1j * steps[:, None] * self.turned)
         spin = np.exp(-1j * np.arange(_SYMBOLS)[:, None] * turns)
-        before, behind = (straight[:, part] @ spin[part] for part in (_BEFORE, _BEHIND))
+        before, behind = (np.einsum("ik,kj", straight[:, part], spin[part]) for part in (_BEFORE, _BEHIND))
         sums = np.max([np.abs(before + behind * 1j**quarter) for quarter in range(4)], axis=0)
         likely = self.certainty * sums**2
         likely -= (turns / _TURN_BEFORE) ** 2 / 2 + (steps[:, None] / _STEP_BEFORE) ** 2 / 2
@@ -104,9 +104,9 @@ def compare(
     total = np.cumsum(symbols)
     response = _responses(pulse, phase)
     if pulse is Pulse.C4FM:
-        sent = np.exp(1j * step * (symbols @ response))
+        sent = np.exp(1j * step * np.einsum("k,kn", symbols, response))
     else:
-        sent = np.exp(1j * np.pi / 4 * total) @ response
+        sent = np.einsum("k,kn", np.exp(1j * np.pi / 4 * total), response)
     sent *= np.exp(1j * turn / PER_SYMBOL * np.arange(_SAMPLES))
     came = x[first + _FIRST * PER_SYMBOL :][:_SAMPLES]
     of = (sent.conj() * came).reshape(_SYMBOLS, PER_SYMBOL).sum(1)

@@ -89,9 +89,6 @@ RIVAL = 0.12
 TOLD = 0.5
 """Where the equaliser leaves less than this share of the fixed filter's noise, it tells the pulse."""
 
-CLEARER = 0.9
-"""Where the channel of the other pulse leaves less than this share unexplained, it is the pulse."""
-
 HARMLESS = 0.03
 """Where the fixed filter has less noise than this the phase stands still, and nothing is to be won by its turns."""
 
@@ -396,7 +393,7 @@ class P25Modem:
             better = FIXED if chosen.noise[FIXED] <= chosen.noise[EQUALIZED] else EQUALIZED
             known[_STATUS] = dibits_of(soft.to_bits(chosen.soft(_STATUS, 1, better)).reshape(-1))[0]
             chosen = self._as_sent(chosen, candidates, known, base, x)
-            chosen = self._retrained(candidates, chosen, x, base, known)
+            chosen.train(x, base, known)
             if not self._discriminated:
                 hit = chosen.hit
                 state.carrier = self._meter.ratio(x, hit.sample - base, hit.phase, hit.turn, chosen.step)
@@ -419,20 +416,6 @@ class P25Modem:
         rivals = [(burst, burst.compare(x, base, head)) for burst in candidates if not burst.by_turns]
         best, compared = max(rivals, key=lambda rival: rival[1].likeness)
         return best.tuned(compared)
-
-    def _retrained(
-        self, candidates: list[Burst], chosen: Burst, x: NDArray[np.complex64], base: int, known: NDArray[np.uint8]
-    ) -> Burst:
-        """The chosen burst trained with all known symbols, or that of the other pulse if its channel explains more."""
-        chosen.train(x, base, known)
-        for other in candidates:
-            rivals = other.hit.pulse is not chosen.hit.pulse and not (chosen.by_turns or other.by_turns)
-            if rivals and chosen.unexplained is not None:
-                other = other.tuned(other.compare(x, base, known))
-                other.train(x, base, known)
-                if other.unexplained is not None and other.unexplained < CLEARER * chosen.unexplained:
-                    return other
-        return chosen
 
     def _worth_trying(self, candidates: list[Burst]) -> list[Burst]:
         """The least noisy first. Turns of the phase only where the phase itself does not stand still."""
