@@ -266,13 +266,14 @@ class CardRadio(Ear):
             self._use_card(0)
 
     def drift(self, ppm: float, world: int, until: int) -> None:
-        """From now on the card's clock is that far off."""
+        """From now on the card's clock is that far off; from the end of the over on where somebody is being heard."""
         self._ppm, self._until = ppm, max(until, self._until)
-        if self._card is None:
-            for over, heard in self._on_air:
-                self._end(heard, min(over.end, max(world, over.begin)))
+        if self._card is None and not self._talks():
             self._rejoin(world)
             self._use_card(world - self._origin)
+
+    def _talks(self) -> bool:
+        return any(heard.end is None for _, heard in self._on_air)
 
     def _use_card(self, now: int) -> None:
         self._card = DriftingCard(
@@ -331,7 +332,11 @@ class CardRadio(Ear):
             self._take_away()
         if self._card is None:
             super().advance(now)
-            return
+            if self._until <= now + self._origin or self._talks():
+                return
+            self._rejoin(now + self._origin)
+            self._use_card(now)
+        assert self._card is not None
         while self._done < now:
             self._done += TICK_SAMPLES
             self._step(self._card, self._done)
@@ -370,8 +375,7 @@ class CardRadio(Ear):
         if self._card is None:
             return super().quiet_until(now)
         drifts = now + self._origin < self._until
-        talks = any(heard.end is None for _, heard in self._on_air)
-        if now < self._settled or not self._card.steady or not (drifts or talks):
+        if now < self._settled or not self._card.steady or not (drifts or self._talks()):
             return now
         due = self._until if drifts else NEVER
         if self._waiting:

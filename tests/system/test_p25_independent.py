@@ -67,8 +67,13 @@ def test_dsdcc_finds_the_sync_of_every_voice_unit_in_its_place(on_air: NDArray[n
     assert len(wanted) > 40
     # It counts to the end of the sync, with a symbol clock of its own.
     shift = np.median([found[np.abs(found - at - 24).argmin()] - at for at in wanted])
-    hits = sum(np.abs(found - at - shift).min() <= 2 for at in wanted)
-    assert hits >= len(wanted) - 2  # the first of each message may pass while its clock settles
+    # Speech now and then looks like the short sync of another system, which it then follows until that breaks off.
+    other = r"Sync:\s+[+-](?!P25p1)\S+.*?good sync found: \d+ symbol (\d+)(.*?)(?:resetFrameSync: symbol (\d+)|\Z)"
+    astray = [(int(a), int(b or 1 << 60)) for a, _, b in re.findall(other, text, re.DOTALL)]
+    there = [at for at in wanted if not any(first <= at + shift <= last for first, last in astray)]
+    assert len(there) >= 0.8 * len(wanted)
+    hits = sum(np.abs(found - at - shift).min() <= 2 for at in there)
+    assert hits >= len(there) - 2  # the first of each message may pass while its clock settles
 
 
 def test_dsd_reads_code_link_control_and_every_voice_frame(on_air: NDArray[np.complex64], tmp_path: Path) -> None:
