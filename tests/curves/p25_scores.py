@@ -245,10 +245,11 @@ False calls: none in an hour of noise (`tests/dsp/p25/test_receiver.py`: not a f
 
 Carrier to noise (`dsp/p25/carrier.py`) is that in 12.5 kHz, measured at each sync; discriminator audio has none.
 
-CPU time (`scripts/bench p25`), 24 channels of 2.4 MS/s with speech, CPU-s per second, asked ≤ 0.4. On a busy machine,
-beside the receiver before the sequence detector and this equaliser, in turns: 0.51 at 20 dB, 0.60 at 10 dB, 0.67 with
-two rays, where that took 0.48, 0.55, 0.72; on a quiet machine that one had taken 0.23, 0.35 and 0.41. dsdcc in the same
-run 33 ms/s for one channel of DMR; ours 21 to 28.
+CPU time (`scripts/bench p25`), 24 channels of 2.4 MS/s with speech, CPU-s per second, asked ≤ 0.4. On a machine
+without AVX-512, other work on its second core: 0.49 at 20 dB, 0.62 at 10 dB, 0.64 with two rays. The receiver before
+the sequence detector and this equaliser took 0.40, 0.52, 0.58 there in the same minutes, and 0.23, 0.35 and 0.41 on a
+quiet machine with AVX-512; so the goal is met there at 20 dB, and at 10 dB and with two rays about reached, not
+shown. dsdcc in the same run 33 ms/s for one channel of DMR; ours 20 to 27.
 """
 
 
