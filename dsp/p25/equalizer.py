@@ -44,6 +44,7 @@ from dsp.p25.c4fm import FRAME_SYNC_DIBITS, SYMBOL_RATE
 from dsp.p25.head import Compared, compare
 from dsp.p25.lsm import HALF, PER_SYMBOL, PHASES, PULSE_HALF, Pulse, pulses
 from dsp.p25.mlsd import SequenceDetector
+from dsp.p25.symbols import hard_dibits
 from dsp.p25.timing import SYNC_SYMBOLS, SyncHit, both_filters
 
 DRIFT = 2e-5
@@ -312,5 +313,5 @@ class Burst:
             llr[fixed] = likely[fixed]
         else:
             self._detector = None
-        last = llr[-SYNC_SYMBOLS:] > 0
-        self._known = np.concatenate([self._known[len(last) :], 2 * last[:, 0] + last[:, 1]])
+        last = hard_dibits(llr[-SYNC_SYMBOLS:])
+        self._known = np.concatenate([self._known[len(last) :], last])
