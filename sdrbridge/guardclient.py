@@ -32,6 +32,9 @@ RESTART_BEATS = 1
 
 MOST_RESTART = 250
 
+DYING_BEATS = 2
+"""Ticks that a guard that was killed is given to be gone, for two must not hold a line at once."""
+
 
 class GuardProcess(Protocol):
     """What is asked of the process."""
@@ -122,7 +125,7 @@ class GuardClient:
         self._unsent = True
         self._number = self._answered = 0
         self._heard = False
-        self._wait = 0
+        self._wait = self._patience = 0
         self._backoff = RESTART_BEATS
         self.starts = 0
 
@@ -169,7 +172,7 @@ class GuardClient:
             if self._wait > 0:
                 self._wait -= 1
                 return
-            if not self._begin():
+            if self._still_dying() or not self._begin():
                 return
         self._send()
         self._receive()
@@ -195,7 +198,8 @@ class GuardClient:
         if self._spare is not None:
             self._dismiss()
         for ended in self._ending:
-            ended.wait(timeout_s)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                ended.wait(timeout_s)
         self._ending.clear()
         if process is None:
             return
@@ -225,9 +229,20 @@ class GuardClient:
         self.starts += 1
         return _Spare(self._start)
 
-    def _look_after_spare(self) -> None:
+    def _still_dying(self) -> bool:
+        """Whether a guard that was killed may still hold the lines; one that the system cannot end is given up."""
+        self._reap()
+        if not self._ending or self._patience == 0:
+            return False
+        self._patience -= 1
+        return True
+
+    def _reap(self) -> None:
         if self._ending:
             self._ending = [process for process in self._ending if process.poll() is None]
+
+    def _look_after_spare(self) -> None:
+        self._reap()
         self._look_in -= 1
         if self._look_in > 0 or not self._heard:
             return
@@ -287,8 +302,8 @@ class GuardClient:
         if process is not None:
             with contextlib.suppress(OSError):
                 process.kill()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(0.02)
+            self._ending.append(process)
+            self._patience = DYING_BEATS
         self._fail(f"the keyer guard {why}, and is started again")
         if self._spare is not None and self._spare.ready:
             self._wait = 0

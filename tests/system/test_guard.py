@@ -95,17 +95,21 @@ def test_the_death_of_the_guard_itself(radio: Radio, daemon: "subprocess.Popen[b
 
 
 class Played:
-    """A guard without a process. stopped: does not answer. keyed: as it was told."""
+    """A guard without a process. stopped: does not answer. dying: looks at it until it is gone, once killed."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection.dup()
         self.connection.setblocking(False)
         self.stopped = False
         self.killed = False
+        self.dying = 0
         self.lines: dict[str, str] = {}
         self.messages = 0
 
     def poll(self) -> int | None:
+        if self.killed and self.dying:
+            self.dying -= 1
+            return None
         return -9 if self.killed else None
 
     def kill(self) -> None:
@@ -179,6 +183,24 @@ def test_the_spare_has_the_lines_of_a_stopped_guard_in_time(house: House) -> Non
     assert house.client.states()["radio"] == LineState(True)
     house.beat(3 * SPARE_BEATS)
     assert len(house.guards) == 3 and not house.guards[2].lines
+
+
+@pytest.mark.parametrize(("dying", "beats"), [(0, 1), (1, 1), (2, 2), (1000, 3)])
+def test_nobody_waits_for_a_killed_guard_to_be_gone_and_lines_do_not_wait_for_ever(
+    house: House, monkeypatch: pytest.MonkeyPatch, dying: int, beats: int
+) -> None:
+    house.beat(3 * SPARE_BEATS)
+    first, spare = house.guards
+    first.stopped, first.dying = True, dying
+    monkeypatch.setattr(first, "wait", lambda timeout=None: pytest.fail("the tick waits"))
+    while not first.killed:
+        house.beat()
+    assert not spare.lines
+    house.beat(beats - 1)
+    assert not spare.lines
+    house.beat()
+    assert spare.lines
+    monkeypatch.undo()
 
 
 _RESTARTED = "the keyer guard does not answer, and is started again"
