@@ -11,7 +11,7 @@ from hw.base import SourceInfo
 from sdrbridge.bank import Found
 from sdrbridge.channel import Channel, Sink
 from sdrbridge.config import ChannelConfig, Site, TunerConfig
-from sdrbridge.digits import without_digits
+from sdrbridge.digits import with_digits
 from sdrbridge.discriminator import DiscriminatorReceiver
 from sdrbridge.handling import Handling
 from sdrbridge.matrix import Matrix
@@ -146,7 +146,7 @@ def make_ports(
 
 
 def _heard(rx: RxPort, handling: Handling) -> RxPort:
-    return without_digits(rx) if handling.mute_dtmf else rx
+    return rx if handling.dtmf is None else with_digits(rx, muted=handling.dtmf == "mute")
 
 
 def _frequency(channel: ChannelConfig, info: SourceInfo) -> int | None:

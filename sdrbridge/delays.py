@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
 from dsp.playout import RESERVE
 from sdrbridge.bank import Stage
-from sdrbridge.digits import DigitMute
+from sdrbridge.digits import DigitPort
 from sdrbridge.engine import Engine
 from sdrbridge.ports.live import Direction
 
@@ -65,8 +65,8 @@ def _declared(engine: Engine, name: str, direction: Direction) -> tuple[Stage, .
     port = engine.ports[name]
     side = port.rx if direction == "rx" else port.tx
     muting: tuple[Stage, ...] = ()
-    if isinstance(side, DigitMute):
-        muting = (side.stage,)
+    if isinstance(side, DigitPort):
+        muting = side.stages
         side = side.rx
     for owner in (engine.live.get(name), side):
         if isinstance(owner, Staged):

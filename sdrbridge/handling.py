@@ -17,7 +17,7 @@ GAIN_RANGE_DB = (-60.0, 20.0)
 """Gains a port or a leg may have; below that it is a mute, and there is a verb for that."""
 
 DTMF = ("pass", "mute")
-"""What may become of digits: heard by everybody as they are, or kept from them."""
+"""What may become of digits that are looked for: heard by everybody as they are, or kept from them."""
 
 PAUSES = "pauses"
 """The word for sampling the receiver in speech pauses; anything else is the name of a channel."""
@@ -31,8 +31,8 @@ class Handling:
     busy_tone: it is told by a tone when it talks and is refused. break_in: how a half-duplex port is heard while it
     transmits: "pauses", by letting go of the key for break_in_ms in speech pauses, or the name of a channel that hears
     the same talkers. ident, ident_file: call sign sent in Morse code, or a WAV file with it spoken; every ident_s
-    seconds in which the port was used. loop_guard: it is cut off when our own speech comes back there. mute_dtmf:
-    digits keyed there are kept from everybody else.
+    seconds in which the port was used. loop_guard: it is cut off when our own speech comes back there. dtmf: digits
+    keyed there are told, and heard by everybody ("pass") or kept from them ("mute"); None to not look for any.
     """
 
     rx_gain_db: float = 0.0
@@ -44,7 +44,7 @@ class Handling:
     ident_file: Path | None = None
     ident_s: float = 600.0
     loop_guard: bool = True
-    mute_dtmf: bool = False
+    dtmf: str | None = None
 
 
 AS_IT_IS = Handling()
@@ -57,11 +57,12 @@ def read_receiving(t: Table, usual: Handling = AS_IT_IS) -> Handling:
     guard = t.flag("loop_guard")
     dtmf = t.text("dtmf")
     if dtmf is not None and dtmf not in DTMF:
-        t.problem("dtmf", dtmf, 'must be "pass" or "mute"')
+        t.problem("dtmf", dtmf, 'must be "pass" or "mute"', did_you_mean(dtmf, DTMF))
+        dtmf = None
     return Handling(
         rx_gain_db=t.number("rx_gain_db", minimum=low, maximum=high) or 0.0,
         loop_guard=usual.loop_guard if guard is None else guard,
-        mute_dtmf=dtmf == "mute",
+        dtmf=dtmf,
     )
 
 
@@ -99,5 +100,5 @@ def read(t: Table, folder: Path, half_duplex: bool, usual: Handling = AS_IT_IS) 
         ident_file=folder / ident_file if ident_file else None,
         ident_s=ident_s or 600.0,
         loop_guard=base.loop_guard,
-        mute_dtmf=base.mute_dtmf,
+        dtmf=base.dtmf,
     )

@@ -12,7 +12,7 @@ playout; each playout wins its delay back by itself.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from sdrbridge.line import Group, Line, SentTrack, Voice
 from sdrbridge.loopwatch import LoopWatch
 from sdrbridge.parts import Part, apart, union, whole
 from sdrbridge.patch import Member, Patch
-from sdrbridge.port import NEVER, Audio, Port, RxPort
+from sdrbridge.port import NEVER, Audio, DialPort, Port, RxPort
 from sdrbridge.table import did_you_mean
 from sdrbridge.transmission import Transmission
 from sdrbridge.transmitters import PortMute, Transmitters
@@ -288,6 +288,7 @@ class Matrix:
                 table[row] = fresh.pop(next(iter(fresh)))
         for row, (old, new) in enumerate(zip(self.ports, table)):
             if new.rx is not old.rx:
+                self._tell_digits((row,), at_last=True)
                 self._give_up(over for over, voice in list(self._voices.items()) if voice.port == row)
             if new.tx is not old.tx:
                 since = self._air.replace(row)
@@ -312,6 +313,7 @@ class Matrix:
 
     def end(self) -> None:
         """No tick will follow: tell what is known of every over that somebody might still have heard more of."""
+        self._tell_digits(range(len(self.ports)), at_last=True)
         self._give_up(list(self._voices))
 
     def _give_up(self, overs: Iterable[str]) -> None:
@@ -331,6 +333,7 @@ class Matrix:
             channel = self._row.get(port.handling.break_in or "")
             if channel is not None:
                 self._donors.setdefault(channel, []).append(row)
+        self._dialling = {row: port.rx for row, port in enumerate(self.ports) if isinstance(port.rx, DialPort)}
         self._rx_gain = [_factor(port.handling.rx_gain_db) for port in self.ports]
         self._watch.lay_out(self.ports)
         self._keep = LIVE_KEEP + max(self._air.access, default=0)
@@ -420,6 +423,8 @@ class Matrix:
         voices = self._voices_of(part)
         for voice in voices:
             self._listen(voice)
+        if self._dialling:
+            self._tell_digits(part.rows)
         self._watch.step(now, part.rows, voices, part.lines)
         for line in part.lines:
             self._decide(line, voices)
@@ -878,6 +883,16 @@ class Matrix:
         facts = over.to_dict()
         told: Event = {"t_s": self._now / AUDIO_RATE, "event": "over.done", "port": over.port, "over": facts.pop("id")}
         self._sink({**told, **facts})
+
+    def _tell_digits(self, rows: Collection[int], at_last: bool = False) -> None:
+        """What was dialled on ports that look for digits. at_last: nobody will ask them again."""
+        for row, rx in self._dialling.items():
+            if row not in rows:
+                continue
+            for run in rx.dialled(at_last):
+                told: Event = {"t_s": self._now / AUDIO_RATE, "event": "dtmf.digits", "port": self.ports[row].name}
+                told |= {"over": run.over, "digits": run.digits, "muted": run.muted}
+                self._sink({**told, "start_s": run.start / AUDIO_RATE, "end_s": run.end / AUDIO_RATE})
 
     def _tell_port(self, event: str, row: int, **fields: object) -> None:
         by = [line.patch.name for line in self._lines.values() if row in line.keying]

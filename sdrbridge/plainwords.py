@@ -135,6 +135,9 @@ _WORDS: dict[str, Callable[[Event], str]] = {
     "journal.head": lambda e: "signed",
     "journal.lost": lambda e: f"{e['lost']} events could not be kept: {e['reason']}",
     "journal.recovered": lambda e: f"{e['bytes']} bytes were set aside as {e['kept']}: {e['reason']}",
+    "dtmf.digits": lambda e: (
+        f"{e['port']}: DTMF {e['digits']} was keyed" + (" and kept from the others" if e["muted"] else "")
+    ),
     "floor.granted": _floor("got the floor"),
     "floor.refused": _floor("was refused"),
     "floor.preempted": _floor("lost the floor"),

@@ -63,6 +63,26 @@ class QuietPort(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """DTMF digits keyed one after the other in an over. start, end: on-air samples. muted: nobody else heard them."""
+
+    over: str
+    digits: str
+    start: int
+    end: int
+    muted: bool
+
+
+@runtime_checkable
+class DialPort(Protocol):
+    """A receiver that tells of the digits keyed there."""
+
+    def dialled(self, at_last: bool = False) -> Sequence[Dialled]:
+        """Runs of digits that have ended since the last call. at_last: nothing more will be asked for."""
+        ...
+
+
 class TxPort(Protocol):
     """Where audio leaves."""
 

@@ -15,7 +15,7 @@ class Facts:
     """What is known of an over beside its sound; None where it does not apply or is not known yet.
 
     snr_db, level_dbfs: signal-to-noise ratio in the channel and speech level. ctcss_hz, dcs: tone and code found. dtmf:
-    digits that were muted.
+    digits keyed in it, on a port where they are looked for.
 
     Of digital modes: nac ("$293"), talkgroup, source_id (who talks), target_id (the unit he calls), alias (his name),
     latitude and longitude, emergency, encrypted, algid and keyid (of the encryption). ber: share of wrong bits. evm:

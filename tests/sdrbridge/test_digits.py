@@ -1,4 +1,4 @@
-"""A port with `dtmf = "mute"`: others hear its speech sample for sample, and of its digits nothing."""
+"""A port that looks for DTMF: its digits are told; muted, others hear its speech sample for sample and no digit."""
 
 import gc
 import weakref
@@ -11,10 +11,11 @@ import soundfile
 from dsp.blocks import TICK_SAMPLES
 from sdrbridge import config
 from sdrbridge.bridge import make_ports
-from sdrbridge.digits import HELD, without_digits
+from sdrbridge.digits import HELD, PAUSE, with_digits
 from sdrbridge.errors import ConfigError
 from sdrbridge.matrix import Matrix
 from sdrbridge.patch import Member, Patch
+from sdrbridge.plainwords import say
 from sdrbridge.port import Audio, Loopback, Port
 from sdrbridge.transmission import Transmission
 from tests.dsp.tones.test_dtmf import dial
@@ -26,7 +27,7 @@ def passed_on(said: Audio) -> tuple[Audio, Transmission]:
     """What another port hears of it, and the over."""
     mouth, ear = Loopback("mouth", latency=160), Loopback("ear")
     patch = Patch("p", {"mouth": Member(), "ear": Member()})
-    matrix = Matrix([Port("mouth", without_digits(mouth)), Port("ear", tx=ear)], [patch], lambda event: None)
+    matrix = Matrix([Port("mouth", with_digits(mouth, muted=True)), Port("ear", tx=ear)], [patch], lambda event: None)
     over = mouth.say(1600, said)
     for now in range(0, len(said) + 24_000, TICK_SAMPLES):
         matrix.tick(now)
@@ -45,7 +46,7 @@ def test_nothing_of_a_digit_is_heard(level: float, on: int) -> None:
 @pytest.mark.parametrize("name", ["speech_male.8000.flac", "speech_female.8000.flac"])
 def test_speech_is_not_touched(name: str) -> None:
     said, _ = soundfile.read(SPEECH / name, dtype="float32")
-    port = without_digits(Loopback("plain"))
+    port = with_digits(Loopback("plain"), muted=True)
     mouth = port.rx
     assert isinstance(mouth, Loopback)
     over = mouth.say(0, said)
@@ -65,7 +66,7 @@ def test_a_digit_in_the_middle_of_speech_costs_only_itself() -> None:
     speech, _ = soundfile.read(SPEECH / "speech_male.8000.flac", dtype="float32")
     said = speech[: 3 * 8000].copy()
     said[8000 : 8000 + 560] = dial("5", 560, 0)
-    port = without_digits(Loopback("plain"))
+    port = with_digits(Loopback("plain"), muted=True)
     mouth = port.rx
     assert isinstance(mouth, Loopback)
     over = mouth.say(0, said)
@@ -80,17 +81,17 @@ def test_a_digit_in_the_middle_of_speech_costs_only_itself() -> None:
 
 def test_what_it_holds_back_is_declared() -> None:
     mouth = Loopback("mouth")
-    port = without_digits(mouth)
-    assert port is without_digits(mouth)
+    port = with_digits(mouth, muted=True)
+    assert port is with_digits(mouth, muted=True)
     mouth.say(0, np.full(8000, 0.1, np.float32))
     port.advance(1600)
     port.begun()
-    assert mouth.available() - port.available() == HELD == port.stage.delay_s * 8000
+    assert mouth.available() - port.available() == HELD == port.stages[0].delay_s * 8000
 
 
 def test_a_receiver_that_is_gone_leaves_nothing_behind() -> None:
     mouth = Loopback("mouth")
-    gone, left = weakref.ref(mouth), without_digits(mouth)
+    gone, left = weakref.ref(mouth), with_digits(mouth, muted=True)
     del mouth, left
     gc.collect()
     assert gone() is None
@@ -111,25 +112,81 @@ kind = "loopback"
 
 def test_the_site_file_chooses(tmp_path: Path) -> None:
     path = tmp_path / "s.toml"
-    for word, muted in (("mute", True), ("pass", False)):
+    gate, ear = Loopback("gate"), Loopback("ear")
+    for word in ("mute", "pass"):
         path.write_text(SITE.format(word))
-        gate, ear = Loopback("gate"), Loopback("ear")
         ports = make_ports(config.load(path), {}, {"gate": (gate, gate), "ear": (ear, ear)})
-        assert (ports[0].rx is not gate) == muted and ports[1].rx is ear
-    path.write_text(SITE.format("drop"))
-    with pytest.raises(ConfigError, match='"pass" or "mute"'):
+        assert ports[0].rx is with_digits(gate, muted=word == "mute") and ports[1].rx is ear
+    path.write_text(SITE.format("muted"))
+    with pytest.raises(ConfigError, match='"pass" or "mute"; did you mean "mute"'):
         config.load(path)
 
 
-def test_strides_give_what_ticks_give() -> None:
+def test_digits_that_pass_are_told_and_nothing_else_changes() -> None:
+    said = dial("911", 500, 700, 0.2)
+    mouth, ear = Loopback("mouth", latency=160), Loopback("ear")
+    port = with_digits(mouth, muted=False)
+    assert port.stages == ()
+    events: list[dict[str, object]] = []
+    patch = Patch("p", {"mouth": Member(), "ear": Member()})
+    matrix = Matrix([Port("mouth", port), Port("ear", tx=ear)], [patch], events.append)
+    over = mouth.say(1600, said)
+    for now in range(0, len(said) + 24_000, TICK_SAMPLES):
+        matrix.tick(now)
+    heard = ear.sent()
+    first = int(np.flatnonzero(heard)[0]) - int(np.flatnonzero(said)[0])
+    assert np.array_equal(heard[first : first + len(said)], said)
+    assert over.facts.dtmf == "911"
+    (told,) = [event for event in events if event["event"] == "dtmf.digits"]
+    assert say(told) == "mouth: DTMF 911 was keyed"
+    assert told["port"] == "mouth" and told["over"] == over.id and told["muted"] is False
+    # The first digit begins after a pause of 700 samples; a window is 20 ms, every 5 ms.
+    assert told["start_s"] == pytest.approx((1600 + 700) / 8000, abs=0.02)
+    assert told["end_s"] == pytest.approx((1600 + len(said) - 700) / 8000, abs=0.02)
+
+
+def test_runs_of_digits_are_told_apart_and_each_as_soon_as_it_is_over() -> None:
+    runs = [dial(digits, 500, 700, 0.2) for digits in ("12", "3", "4")]
+    pause = np.zeros(PAUSE, np.float32)
+    said = np.concatenate([runs[0], pause, runs[1], runs[2][: PAUSE // 2], pause[:1000]])
+    mouth = Loopback("mouth")
+    events: list[dict[str, object]] = []
+    matrix = Matrix([Port("mouth", with_digits(mouth, muted=True))], [], events.append)
+    over = mouth.say(0, said)
+    for now in range(0, len(said) + 800, TICK_SAMPLES):
+        matrix.tick(now)
+    told = [event for event in events if event["event"] == "dtmf.digits"]
+    assert [event["digits"] for event in told] == ["12", "34"] and over.facts.dtmf == "1234"
+    ended, at = told[0]["end_s"], told[0]["t_s"]
+    assert isinstance(ended, float) and isinstance(at, float)
+    assert at == pytest.approx(ended + PAUSE / 8000, abs=0.05)
+    assert told[1]["t_s"] == pytest.approx(len(said) / 8000, abs=0.03)
+    assert say(told[1]) == "mouth: DTMF 34 was keyed and kept from the others"
+
+
+def test_digits_of_an_over_that_lasts_when_the_bridge_ends_are_told() -> None:
+    mouth = Loopback("mouth")
+    events: list[dict[str, object]] = []
+    matrix = Matrix([Port("mouth", with_digits(mouth, muted=False))], [], events.append)
+    mouth.say(0, np.concatenate([dial("7", 500, 700, 0.2), np.zeros(8000, np.float32)]))
+    for now in range(0, 4800, TICK_SAMPLES):
+        matrix.tick(now)
+    assert not events
+    matrix.end()
+    assert [event["event"] for event in events] == ["dtmf.digits", "over.done"]
+    assert events[0]["digits"] == events[1]["dtmf"] == "7"
+
+
+@pytest.mark.parametrize("muted", [True, False])
+def test_strides_give_what_ticks_give(muted: bool) -> None:
     said, _ = soundfile.read(SPEECH / "speech_male.8000.flac", dtype="float32")
-    said = np.concatenate([said[:16_000], dial("0815", 500, 700, 0.2), said[16_000:]])
+    said = np.concatenate([said[:16_000], dial("0815", 500, 700, 0.2), said[16_000:], dial("A", 500, 700, 0.2)])
     found = []
     for longest in (1, 50):
         mouth, ear = Loopback("mouth", latency=160, decision=700), Loopback("ear", latency=160)
         events: list[dict[str, object]] = []
         patch = Patch("p", {"mouth": Member(), "ear": Member()})
-        matrix = Matrix([Port("mouth", without_digits(mouth)), Port("ear", ear, ear)], [patch], events.append)
+        matrix = Matrix([Port("mouth", with_digits(mouth, muted)), Port("ear", ear, ear)], [patch], events.append)
         mouth.say(1600, said)
         mouth.say(1600 + len(said) + 9000, said)
         now = calls = 0
@@ -143,5 +200,7 @@ def test_strides_give_what_ticks_give() -> None:
         matrix.settle()
         found.append((events, ear.sent()[: 2 * len(said) + 40_000], calls))
     assert found[0][0] == found[1][0]
+    told = [event["digits"] for event in found[0][0] if event["event"] == "dtmf.digits"]
+    assert told == ["0815", "A"] * 2
     assert np.array_equal(found[0][1], found[1][1])
     assert found[1][2] < found[0][2] / 10
