@@ -780,8 +780,10 @@ class Matrix:
                     line.groups.remove(group)
             group.target = np.array([wanted[int(row)] for row in group.rows], np.float32)
         for row in sorted(wanted.keys() - present):
-            # Who joins hears what is said from now on.
-            start = voice.speech.end
+            # Who joins hears what those hear who are there, from the moment on at which he can.
+            launch = self._air.ready(row, self._now)
+            behind = min(TICK_SAMPLES + RESERVE - (launch - self._now), voice.speech.end - voice.speech.start)
+            start = voice.speech.end - max(0, behind)
             launch = self._ready(row, voice, start)
             gain = np.array([wanted[row]], np.float32)
             joined = np.array([row], np.intp)

@@ -18,7 +18,7 @@ def main() -> None:
     print(f"antenna to port     {ranks} ms over {len(seen.latencies_s)} windows of 200 ms (p99 limit 60)")
     joins = sorted(1000 * at for at in seen.joined_s)
     print(f"patch change        median {joins[len(joins) // 2]:.1f} ms, worst {joins[-1]:.1f} ms (limit 40)")
-    print(f"CPU of the daemon   {100 * seen.cpu_ratio:.1f} % of one core while speech passes (limit 5 idle)")
+    print(f"CPU of the daemon   {seen.idle_ratio:.1%} of a core at rest (limit 5 %), {seen.cpu_ratio:.1%} in speech")
     print(f"ticks               {100 * seen.load:.1f} % of 20 ms, {seen.late} of them more than 10 ms late")
 
 

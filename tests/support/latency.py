@@ -52,8 +52,8 @@ name = "p"
 ports = ["A", "out"]
 """
 
-LEAD_S = 1.0
-"""Silence before the over."""
+LEAD_S = 4.0
+"""Silence before the over; the second half of it is the bridge at rest."""
 
 WINDOW = AUDIO_RATE // 5
 
@@ -75,13 +75,14 @@ class _Timed:
 class Measured:
     """latencies_s: of each window of speech. joined_s: from asking for a patch change to the first sound of it.
 
-    cpu_ratio: what this process took of one core. load: what the work of a tick takes of its 20 ms. late: ticks.
+    cpu_ratio: what this process took of one core while speech passed; idle_ratio: while nobody spoke.
+    load: what the work of a tick takes of its 20 ms. late: ticks.
     """
 
     def __init__(self) -> None:
         self.latencies_s: list[float] = []
         self.joined_s: list[float] = []
-        self.cpu_ratio = 0.0
+        self.cpu_ratio = self.idle_ratio = 0.0
         self.load = 0.0
         self.late = 0
 
@@ -112,11 +113,16 @@ def measure(folder: Path, seconds: float, joins: int = 0) -> Measured:
     beat, result = Beat(station, clock), Measured()
     never = threading.Event()
     asyncio.run(station.start())
-    cpu, wall = time.process_time(), time.monotonic()
+    wall = time.monotonic()
     beat.start()
     asked: list[float] = []
     pause = (seconds - 2.0) / (joins + 1) / 2
-    clock.wait(never, LEAD_S + 1.0)
+    clock.wait(never, LEAD_S / 2)
+    rest, cpu = time.monotonic(), time.process_time()
+    clock.wait(never, LEAD_S / 2)
+    talk, spent = time.monotonic(), time.process_time()
+    result.idle_ratio = (spent - cpu) / (talk - rest)
+    clock.wait(never, 1.0)
     for _ in range(joins):
         clock.wait(never, pause)
         asked.append(time.monotonic())
@@ -124,7 +130,7 @@ def measure(folder: Path, seconds: float, joins: int = 0) -> Measured:
         clock.wait(never, pause)
         station.engine.perform(_leave).result(10)
     clock.wait(never, max(0.0, LEAD_S + seconds - (time.monotonic() - wall)))
-    result.cpu_ratio = (time.process_time() - cpu) / (time.monotonic() - wall)
+    result.cpu_ratio = (time.process_time() - spent) / (time.monotonic() - talk)
     hello = station.links["t"].remote.hello
     began = hello.began_s if hello is not None else 0.0
     result.load, result.late = station.load, beat.pacer.late
