@@ -333,7 +333,10 @@ class Matrix:
             channel = self._row.get(port.handling.break_in or "")
             if channel is not None:
                 self._donors.setdefault(channel, []).append(row)
-        self._dialling = {row: port.rx for row, port in enumerate(self.ports) if isinstance(port.rx, DialPort)}
+        self._dialling: dict[int, DialPort] = {}
+        for row, port in enumerate(self.ports):
+            if isinstance(port.rx, DialPort):
+                self._dialling[row] = port.rx
         self._rx_gain = [_factor(port.handling.rx_gain_db) for port in self.ports]
         self._watch.lay_out(self.ports)
         self._keep = LIVE_KEEP + max(self._air.access, default=0)
