@@ -8,12 +8,12 @@ def correlate(
     turn: NDArray[np.float32],
     out: NDArray[np.float32],
 ) -> None: ...
+def peaks(shares: NDArray[np.float32], thresholds: NDArray[np.float32], places: NDArray[np.int32]) -> int: ...
 def acquire(
     x: NDArray[np.complex64],
-    at: int,
-    taps: NDArray[np.float64],
+    places: NDArray[np.int32],
+    taps: NDArray[np.float32],
     signs: NDArray[np.int8],
-    sums: NDArray[np.float64],
     nominal: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None: ...

@@ -44,12 +44,11 @@ from dsp.p25.symbols import STATUS_PERIOD, dibits_of
 from dsp.p25.timing import (
     CANDIDATE,
     LOOK_AHEAD,
-    LOOK_BACK,
     REACH,
     SYNC_SYMBOLS,
     SyncCorrelator,
     SyncHit,
-    acquire,
+    acquire_all,
     peaks,
 )
 
@@ -312,11 +311,10 @@ class P25Modem:
         # Candidates whose surroundings are there, each looked at in one segment only.
         first = width - LOOK_AHEAD - n - 4
         shares = self._correlator.shares(np.ascontiguousarray(x[:, first - REACH : width - LOOK_AHEAD]), REACH)
-        for row, place in peaks(shares, np.array([[state.candidate] for state in self._rows], np.float32)):
-            at = first + place
-            state = self._rows[row]
-            if at >= LOOK_BACK:
-                self._consider(state, acquire(x[row], at), base)
+        places = peaks(shares, np.array([state.candidate for state in self._rows], np.float32))
+        places[:, 1] += first
+        for row, hits in acquire_all(x, places, MATCH):
+            self._consider(self._rows[row], hits, base)
         out: list[SymbolBlock] = []
         for row, state in enumerate(self._rows):
             if state.live is not None or state.candidates:

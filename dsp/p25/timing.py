@@ -49,7 +49,6 @@ _NOMINAL = np.array([0.988, 1.0]) * np.pi / 4
 _MOST = 1.16 * np.pi / 4
 
 _SIGNS = np.sign(SYMBOL_OF_DIBIT[FRAME_SYNC_DIBITS]).astype(np.int8)
-_SUMS = np.concatenate([[0.0], np.cumsum(SYMBOL_OF_DIBIT[FRAME_SYNC_DIBITS])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +98,36 @@ class SyncCorrelator:
         return out
 
 
-def peaks(shares: NDArray[np.float32], threshold: float | NDArray[np.float32] = CANDIDATE) -> list[tuple[int, int]]:
-    """Candidates (row, i) of `SyncCorrelator.shares`: above the threshold, the largest of five around.
+def peaks(shares: NDArray[np.float32], threshold: float | NDArray[np.float32] = CANDIDATE) -> NDArray[np.int32]:
+    """Candidates (row, i) of `SyncCorrelator.shares`, (n, 2) int32: above the threshold, the largest of five around.
 
-    threshold: one, or one for each row (rows, 1).
+    threshold: one, or one for each row (rows,).
     """
-    if shares.shape[1] < 5:
+    rows = len(shares)
+    places = np.empty((shares.size, 2), np.int32)
+    each = np.full(rows, threshold, np.float32) if np.ndim(threshold) == 0 else np.asarray(threshold, np.float32)
+    return places[: _timing.peaks(np.ascontiguousarray(shares), each, places)]
+
+
+def acquire_all(
+    x: NDArray[np.complex64], places: NDArray[np.int32], least: float = 0.0
+) -> list[tuple[int, list[SyncHit]]]:
+    """The second look at candidates of a bank: the row of each that is one, and what the sync would be for each pulse.
+
+    x: (rows, n) complex64 at 24 kHz. places: (n, 2) int32, row and sample, `LOOK_BACK` ≤ sample < n − `LOOK_AHEAD`.
+    least: match below which there is none. Best match first. Raises `ShapeError`.
+    """
+    if x.dtype != np.complex64 or x.ndim != 2:
+        raise ShapeError(f"samples are {x.dtype} {x.shape}; a bank is complex64 (rows, n)")
+    if not len(places):
         return []
-    middle = shares[:, 2:-2]
-    found = middle > threshold
-    if not found.any():
-        return []
-    for offset in (0, 1, 3, 4):
-        other = shares[:, offset : offset + middle.shape[1]]
-        found &= (middle > other) if offset < 2 else (middle >= other)
-    rows, columns = np.nonzero(found)
-    return [(int(r), int(c) + 2) for r, c in zip(rows, columns)]
+    at = places[:, 1]
+    if not (at.min() >= LOOK_BACK and at.max() < x.shape[1] - LOOK_AHEAD):
+        raise ShapeError(f"at = {at.min()} … {at.max()} is outside {LOOK_BACK} … {x.shape[1] - LOOK_AHEAD - 1}")
+    out = np.zeros((len(places), 3, 5))
+    _timing.acquire(np.ascontiguousarray(x), places, _single_filters(), _SIGNS, _NOMINAL, out)
+    there = np.flatnonzero((out[:, :, 0].max(axis=1) >= least) & out[:, :2, 0].any(axis=1))
+    return [(int(places[i, 0]), _hits(out[i].tolist())) for i in there]
 
 
 def acquire(x: NDArray[np.complex64], at: int) -> list[SyncHit]:
@@ -122,15 +135,14 @@ def acquire(x: NDArray[np.complex64], at: int) -> list[SyncHit]:
 
     x: (n,) complex64 of one row at 24 kHz; at: LOOK_BACK ≤ at < n − LOOK_AHEAD. Raises `ShapeError`.
     """
-    if x.dtype != np.complex64 or x.ndim != 1:
+    if x.ndim != 1:
         raise ShapeError(f"samples are {x.dtype} {x.shape}; a row is complex64 (n,)")
-    if not LOOK_BACK <= at < len(x) - LOOK_AHEAD:
-        raise ShapeError(f"at = {at} is outside {LOOK_BACK} … {len(x) - LOOK_AHEAD - 1}")
-    out = np.zeros((3, 5))
-    _timing.acquire(np.ascontiguousarray(x), at, both_filters(), _SIGNS, _SUMS, _NOMINAL, out)
-    if not out[0, 0] and not out[1, 0]:
-        return []
-    found = out.tolist()
+    found = acquire_all(x[None], np.array([[0, at]], np.int32))
+    return found[0][1] if found else []
+
+
+def _hits(found: list[list[float]]) -> list[SyncHit]:
+    """Of what the kernel found for C4FM, LSM and C4FM of any deviation."""
     nominal, linear, other = (
         SyncHit(match, pulse, int(sample), int(phase), turn, step)
         for pulse, (match, sample, phase, turn, step) in zip((Pulse.C4FM, Pulse.LSM, Pulse.C4FM), found)
@@ -139,6 +151,12 @@ def acquire(x: NDArray[np.complex64], at: int) -> list[SyncHit]:
     if other.match > nominal.match + 0.05 and other.match > OTHER_DEVIATION and off > 0.06 and other.step < _MOST:
         nominal = other
     return sorted([nominal, linear], key=lambda hit: -hit.match)
+
+
+@cache
+def _single_filters() -> NDArray[np.float32]:
+    """`both_filters` as the kernel of the second look takes them."""
+    return both_filters().astype(np.float32)
 
 
 @cache
