@@ -17,6 +17,7 @@ from sdrbridge.bank import Stage
 from sdrbridge.digits import DigitPort
 from sdrbridge.engine import Engine
 from sdrbridge.ports.live import Direction
+from sdrbridge.remoteport import RemotePort
 
 
 @runtime_checkable
@@ -32,12 +33,14 @@ class Staged(Protocol):
 class Ledger:
     """A path. stages: what is held back in steady speech. launch_s: in addition, at the beginning of an over.
 
-    measured_s: age of what was sent in the last tick; None while nothing passes.
+    measured_s: age of what was sent in the last tick; None while nothing passes. unknown: which stages nobody could
+    declare, in words; "" where all have.
     """
 
     stages: tuple[Stage, ...]
     launch_s: float
     measured_s: float | None
+    unknown: str = ""
 
     @property
     def declared_s(self) -> float:
@@ -58,7 +61,17 @@ def ledger(engine: Engine, source: str, target: str) -> Ledger:
     lag = engine.matrix.lag(source, target)
     measured = None if lag is None else lag / AUDIO_RATE + sum(stage.delay_s for stage in out)
     stages = (*_declared(engine, source, "rx"), *MATRIX, *out)
-    return Ledger(stages, engine.ports[target].access_ms / 1000, measured)
+    return Ledger(stages, engine.ports[target].access_ms / 1000, measured, _unknown(engine, source))
+
+
+def _unknown(engine: Engine, source: str) -> str:
+    """A receiver that has not been up has not told its stages."""
+    rx = engine.ports[source].rx
+    if isinstance(rx, DigitPort):
+        rx = rx.rx
+    if isinstance(rx, RemotePort) and not rx.ledger:
+        return f"{source} has not been received yet, so its own delay is not known"
+    return ""
 
 
 def _declared(engine: Engine, name: str, direction: Direction) -> tuple[Stage, ...]:

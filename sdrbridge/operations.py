@@ -108,6 +108,7 @@ class Operations:
             declared_ms=round(found.declared_s * 1000, 3),
             launch_ms=round(found.launch_s * 1000, 3),
             measured_ms=None if found.measured_s is None else round(found.measured_s * 1000, 3),
+            unknown=found.unknown,
         )
 
     # Patches.

@@ -277,7 +277,7 @@ class Station:
             # Told once; how long it has been stands in the tuner's state.
             said = f"nothing was received for {1000 * limits.quiet_s:.0f} ms; given up after {limits.hang_s:g} s of it"
             engine.degrade(f"tuner {name}", said)
-        elif state.reason != "is starting":
+        elif not link.starting:
             engine.degrade(f"tuner {name}", state.reason)
 
     def _shed(self) -> None:

@@ -13,6 +13,8 @@ that says its work is done (a recording came to its end) goes to DONE and is not
 from dataclasses import dataclass
 from enum import Enum
 
+STOPPED = "stopped"
+
 
 class State(Enum):
     """See above."""
@@ -35,7 +37,7 @@ class Order(Enum):
 class Limits:
     """start_s: until the first beat. quiet_s, hang_s: between beats, after which it is said, and given up.
 
-    first_s, most_s, good_s: of the back-off, see above.
+    first_s, most_s, good_s: of the back-off, see above. Who plugs a receiver in again waits `most_s` at most.
 
     rss_bytes: memory a process may take; the driver leaks if it takes more.
     """
@@ -44,7 +46,7 @@ class Limits:
     quiet_s: float = 0.4
     hang_s: float = 2.0
     first_s: float = 0.25
-    most_s: float = 30.0
+    most_s: float = 10.0
     good_s: float = 60.0
     rss_bytes: int = 2 << 30
 
@@ -64,6 +66,11 @@ class Supervisor:
         self._wanted = False
 
     @property
+    def failed(self) -> bool:
+        """Whether it was up or starting before and is to come back; `reason` says what happened."""
+        return self.starts > 1 and self.reason != STOPPED
+
+    @property
     def restarts(self) -> int:
         """How often it was started again."""
         return max(0, self.starts - 1)
@@ -79,7 +86,7 @@ class Supervisor:
         """It shall not run."""
         running = self.state in (State.STARTING, State.UP)
         self._wanted = False
-        self.state, self.reason = State.IDLE, "stopped"
+        self.state, self.reason = State.IDLE, STOPPED
         self._backoff_s = self.limits.first_s
         return Order.KILL if running else None
 

@@ -106,6 +106,11 @@ class TunerLink:
             self._ending = [process for process in self._ending if process.poll() is None]
 
     @property
+    def starting(self) -> bool:
+        """Whether a worker has been started and not been heard of yet."""
+        return self.supervisor.state is State.STARTING
+
+    @property
     def last_beat_s(self) -> float | None:
         """When the worker that is up last finished a block, by the steady clock."""
         return self._seen.sent_s if self._seen is not None and self.supervisor.state is State.UP else None
@@ -114,8 +119,8 @@ class TunerLink:
         """How it is."""
         beat, hello = self._seen or Beat(0), self.remote.hello
         state, reason = "down", self.supervisor.reason
-        if self.supervisor.state is State.STARTING:
-            reason = "is starting"
+        if self.starting:
+            reason = f"is starting again; {reason}" if self.supervisor.failed else "is starting"
         elif self.supervisor.state is State.UP:
             state = "up"
             if self.silent_s:

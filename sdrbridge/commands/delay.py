@@ -15,6 +15,8 @@ def run(options: Namespace) -> int:
         return 0
     rows = [[stage["stage"], number(stage["delay_ms"], 2)] for stage in answer["stages"]]
     print_rows(["stage", "ms"], [*rows, ["declared in all", number(answer["declared_ms"], 2)]], right=[1])
+    if answer["unknown"]:
+        print(answer["unknown"])
     measured = answer["measured_ms"]
     nothing = f"nothing of {answer['source']} is sent to {answer['target']} now, so nothing is measured"
     print(nothing if measured is None else f"measured now: {measured:.1f} ms")

@@ -342,7 +342,8 @@ class DelayStage(_Answer, frozen=True):
 
 class DelayAnswer(_Answer, frozen=True):
     """The ledger of a path, in steady speech; `launch_ms` is the transmitter's access time, once for each over and won
-    back in pauses. `measured_ms`: age of what was sent in the last tick, null while nothing passes.
+    back in pauses. `measured_ms`: age of what was sent in the last tick, null while nothing passes. `unknown`: in words
+    which stages are missing.
     """
 
     source: str
@@ -351,6 +352,7 @@ class DelayAnswer(_Answer, frozen=True):
     declared_ms: float
     launch_ms: float
     measured_ms: float | None
+    unknown: str = ""
 
 
 class Reloaded(_Answer, frozen=True):

@@ -12,6 +12,7 @@ from hw.clock import ManualClock
 from sdrbridge import config
 from sdrbridge.control.identity import of_this_process
 from sdrbridge.control.types import WhyAnswer, WhyAsked
+from sdrbridge.delays import ledger
 from sdrbridge.listeners import Folders
 from sdrbridge.operations import Operations
 from sdrbridge.remoteport import RemoteTuner
@@ -20,13 +21,15 @@ from sdrbridge.station import Station
 from sdrbridge.supervisor import State
 from sdrbridge.transmission import Facts
 from sdrbridge.tunerlink import TunerLink
-from sdrbridge.wire import Audio, Beat, Begin, Bye, Hello, Message, Setup, pack
+from sdrbridge.wire import Audio, Beat, Begin, Bye, Delay, Hello, Message, Setup, pack
 
 TUNER = '[[tuner]]\nname = "{0}"\nsource = "file:{0}.cu8"\ncenter = "155.0M"\nrate = "48k"\n'
 CHANNEL = '[[channel]]\nname = "ch-{0}"\ntuner = "{0}"\noffset = "0k"\nmode = "nfm"\n'
 SITE = "".join(part.format(name) for name in ("main", "spare") for part in (TUNER, CHANNEL)) + (
     '[[port]]\nname = "out"\nkind = "loopback"\n[[patch]]\nname = "p"\nports = ["ch-main", "out"]\n'
 )
+
+STAGES = {f"ch-{name}": (Delay("channelizer block", 0.01),) for name in ("main", "spare")}
 
 
 class Worker:
@@ -71,13 +74,16 @@ def test_overload_and_a_lost_receiver(tmp_path: Path) -> None:
             for name, link in station.links.items():
                 if link.supervisor.state in (State.STARTING, State.UP):
                     workers[name][-1].connection.sendall(
-                        pack([Hello(name, "iq", 48_000, None), Beat(station.engine.now)])
+                        pack([Hello(name, "iq", 48_000, None, ledger=STAGES), Beat(station.engine.now)])
                     )
             station.tick(late)
             clock.advance(0.02)
 
+    unknown = ledger(station.engine, "ch-main", "out").unknown
+    assert unknown == "ch-main has not been received yet, so its own delay is not known"
     try:
         tick(60)
+        assert ledger(station.engine, "ch-main", "out").unknown == ""
         assert {name: s.state for name, s in station.engine.tuners.items()} == {"main": "up", "spare": "up"}
         tick(4 * DOWN, late=True)
         assert "recordings" in station.engine.degraded["load"]
@@ -91,6 +97,10 @@ def test_overload_and_a_lost_receiver(tmp_path: Path) -> None:
         station.tick()
         assert station.engine.degraded["tuner main"] == "the dongle was unplugged"
         clock.advance(0.3)
+        station.tick()
+        state = station.links["main"].state()
+        assert (state.state, state.reason) == ("down", "is starting again; the dongle was unplugged")
+        assert station.engine.degraded["tuner main"] == "the dongle was unplugged"
         tick(5)
         assert len(workers["main"]) == 2 and "tuner main" not in station.engine.degraded
     finally:
