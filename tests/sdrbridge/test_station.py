@@ -29,7 +29,7 @@ SITE = "".join(part.format(name) for name in ("main", "spare") for part in (TUNE
     '[[port]]\nname = "out"\nkind = "loopback"\n[[patch]]\nname = "p"\nports = ["ch-main", "out"]\n'
 )
 
-STAGES = {f"ch-{name}": (Delay("channelizer block", 0.01),) for name in ("main", "spare")}
+STAGES: dict[str, tuple[Delay, ...]] = {f"ch-{name}": (Delay("channelizer block", 0.01),) for name in ("main", "spare")}
 
 
 class Worker:
