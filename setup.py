@@ -34,7 +34,7 @@ REASSOCIATE = ["-fassociative-math", "-fno-signed-zeros"]
 REASSOCIATED: set[str] = set()
 
 
-INCLUDE = re.compile(r'''(?:extern from|#include)\s+"([^"]+\.h)"''')
+INCLUDE = re.compile(r'''(?:extern from|#include|#define EACH_WIDTH)\s+"([^"]+\.h)"''')
 
 CIMPORT = re.compile(r"^from ([\w.]+) cimport", re.MULTILINE)
 

@@ -26,17 +26,8 @@ typedef struct {
     float *joint;        /* 2 first_length complex */
 } direct_plan;
 
-#define WIDTH 4
-#include "_direct_sums.h"
-#undef WIDTH
-#ifdef HAVE_WIDTHS
-#define WIDTH 8
-#include "_direct_sums.h"
-#undef WIDTH
-#define WIDTH 16
-#include "_direct_sums.h"
-#undef WIDTH
-#endif
+#define EACH_WIDTH "_direct_sums.h"
+#include "_each_width.h"
 
 static void direct_row(const direct_plan *p, const float *head, int64_t filled, const float *body, int64_t start,
                        int follows, float c, float s, float *out)

@@ -46,17 +46,8 @@ typedef struct {
     int64_t stride;
 } lane_sink;
 
-#define WIDTH 4
-#include "_fft_stages.h"
-#undef WIDTH
-#ifdef HAVE_WIDTHS
-#define WIDTH 8
-#include "_fft_stages.h"
-#undef WIDTH
-#define WIDTH 16
-#include "_fft_stages.h"
-#undef WIDTH
-#endif
+#define EACH_WIDTH "_fft_stages.h"
+#include "_each_width.h"
 
 /* All stages of one tile; only the last one looks at `to`. */
 static void lane_transform(const lane_plan *plan, vec *tile, int to, const lane_sink *sink)

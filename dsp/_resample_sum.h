@@ -6,17 +6,8 @@
 
 #include "_width.h"
 
-#define WIDTH 4
-#include "_resample_taps.h"
-#undef WIDTH
-#ifdef HAVE_WIDTHS
-#define WIDTH 8
-#include "_resample_taps.h"
-#undef WIDTH
-#define WIDTH 16
-#include "_resample_taps.h"
-#undef WIDTH
-#endif
+#define EACH_WIDTH "_resample_taps.h"
+#include "_each_width.h"
 
 static void resample(const float *x, int64_t at, int64_t phase, int64_t step, int64_t rest, int64_t phases,
                      const float *table, int taps, int64_t rows, float *out, int64_t n)

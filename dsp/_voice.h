@@ -43,17 +43,8 @@ SIMD_CLONES static void voice_sort(const float *restrict x, long d, float *restr
             lines[p * width + i] = x[i * d + p];
 }
 
-#define WIDTH 4
-#include "_voice_loops.h"
-#undef WIDTH
-#ifdef HAVE_WIDTHS
-#define WIDTH 8
-#include "_voice_loops.h"
-#undef WIDTH
-#define WIDTH 16
-#include "_voice_loops.h"
-#undef WIDTH
-#endif
+#define EACH_WIDTH "_voice_loops.h"
+#include "_each_width.h"
 
 /* y[i] = sum h[k] x[i D + k] from sorted lines. h is symmetric and of odd length. y is written up to the next multiple of
  * VOICE_FIR_LANES. */

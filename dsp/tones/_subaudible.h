@@ -20,17 +20,8 @@ static void take(const float *restrict x, float *restrict out, ptrdiff_t n, floa
     }
 }
 
-#define WIDTH 4
-#include "tones/_subaudible_sums.h"
-#undef WIDTH
-#ifdef HAVE_WIDTHS
-#define WIDTH 8
-#include "tones/_subaudible_sums.h"
-#undef WIDTH
-#define WIDTH 16
-#include "tones/_subaudible_sums.h"
-#undef WIDTH
-#endif
+#define EACH_WIDTH "tones/_subaudible_sums.h"
+#include "_each_width.h"
 
 /* `outputs` (a multiple of 4) dot products of `taps` (n, a multiple of 16) with x, each `step` samples further on. */
 static void decimate(const float *x, const float *taps, ptrdiff_t n, ptrdiff_t step, int outputs, float *y)
