@@ -11,9 +11,8 @@
 #define ECHO_HOP 80
 #define ECHO_QUIET 1e-10f
 
-/* Vectors of gcc and clang, which they cut to what the machine has. */
+/* A vector of gcc and clang: levels or shapes. One of all lanes is wider than AVX2, and gcc then keeps it on the stack. */
 typedef float echo_bank __attribute__((vector_size(4 * ECHO_BANDS), aligned(4), may_alias));
-typedef float echo_row __attribute__((vector_size(4 * ECHO_LANES), aligned(4), may_alias));
 
 /* Eight two-pole band-pass sections side by side, direct form II transposed; adds the squares of what they give to
  * `energy`. sections: b0, a1, a2 of each. */
@@ -37,27 +36,75 @@ static void echo_bands(const float *x, ptrdiff_t n, const float *sections, float
     *(echo_bank *)energy = e;
 }
 
+/* `count` hops from `first` on, `step` apart, of a ring of `size`: levels no more than `depth` below the loudest, and
+ * shapes, which are levels less their mean. What does not lie in begin … end is silence. out: (count, 16). */
+SIMD_CLONES
+static void echo_take(const float *restrict ring, ptrdiff_t size, ptrdiff_t first, ptrdiff_t count, ptrdiff_t step,
+                      ptrdiff_t begin, ptrdiff_t end, float silence, float depth, float *restrict out)
+{
+    float loud[ECHO_BANDS], loudest = silence;
+    for (int k = 0; k < ECHO_BANDS; k++)
+        loud[k] = silence;
+    ptrdiff_t place = first % size;
+    if (place < 0)
+        place += size;
+    for (ptrdiff_t i = 0; i < count; i++) {
+        float *row = out + i * ECHO_LANES;
+        const ptrdiff_t hop = first + i * step;
+        if (begin <= hop && hop < end) {
+            const float *level = ring + place * ECHO_BANDS;
+            for (int k = 0; k < ECHO_BANDS; k++) {
+                row[k] = level[k];
+                loud[k] = level[k] > loud[k] ? level[k] : loud[k];
+            }
+        } else {
+            for (int k = 0; k < ECHO_BANDS; k++)
+                row[k] = silence;
+        }
+        place += step;
+        if (place >= size)
+            place -= size;
+    }
+    for (int k = 0; k < ECHO_BANDS; k++)
+        loudest = loud[k] > loudest ? loud[k] : loudest;
+    for (ptrdiff_t i = 0; i < count; i++) {
+        float *row = out + i * ECHO_LANES;
+        float mean = 0.0f;
+        for (int k = 0; k < ECHO_BANDS; k++) {
+            row[k] = row[k] - loudest > -depth ? row[k] - loudest : -depth;
+            mean += row[k] / ECHO_BANDS;
+        }
+        for (int k = 0; k < ECHO_BANDS; k++)
+            row[ECHO_BANDS + k] = row[k] - mean;
+    }
+}
+
 /* Sums and sums of squares of `frames` rows from y on, two rows apart. */
 SIMD_CLONES
 static void echo_sums(const float *y, int frames, float *sum, float *square)
 {
-    echo_row s = {0}, q = {0};
-    for (int t = 0; t < frames; t++) {
-        echo_row row = *(const echo_row *)(y + 2 * t * ECHO_LANES);
-        s += row;
-        q += row * row;
+    for (int half = 0; half < ECHO_LANES; half += ECHO_BANDS) {
+        echo_bank s = {0}, q = {0};
+        for (int t = 0; t < frames; t++) {
+            echo_bank row = *(const echo_bank *)(y + 2 * t * ECHO_LANES + half);
+            s += row;
+            q += row * row;
+        }
+        *(echo_bank *)(sum + half) = s;
+        *(echo_bank *)(square + half) = q;
     }
-    *(echo_row *)sum = s;
-    *(echo_row *)square = q;
 }
 
 /* The same, one place (two rows) earlier. */
 SIMD_CLONES
 static void echo_slide(const float *y, int frames, float *sum, float *square)
 {
-    echo_row in = *(const echo_row *)y, out = *(const echo_row *)(y + 2 * frames * ECHO_LANES);
-    *(echo_row *)sum += in - out;
-    *(echo_row *)square += in * in - out * out;
+    for (int half = 0; half < ECHO_LANES; half += ECHO_BANDS) {
+        echo_bank in = *(const echo_bank *)(y + half);
+        echo_bank out = *(const echo_bank *)(y + 2 * frames * ECHO_LANES + half);
+        *(echo_bank *)(sum + half) += in - out;
+        *(echo_bank *)(square + half) += in * in - out * out;
+    }
 }
 
 /* Likeness at one place: the lower of the correlations of levels and of shapes. x: (frames, 16), without its mean;
@@ -66,21 +113,25 @@ SIMD_CLONES
 static float echo_like(const float *x, const float *vx, const float *y, int frames, const float *sum,
                        const float *square)
 {
-    echo_row a = {0}, b = {0}, c = {0}, d = {0};
+    echo_bank a = {0}, b = {0}, c = {0}, d = {0}, as = {0}, bs = {0}, cs = {0}, ds = {0};
     for (int t = 0; t < frames; t += 4) {
-        const echo_row *s = (const echo_row *)(x + t * ECHO_LANES);
-        const echo_row *r = (const echo_row *)(y + 2 * t * ECHO_LANES);
+        const echo_bank *s = (const echo_bank *)(x + t * ECHO_LANES);
+        const echo_bank *r = (const echo_bank *)(y + 2 * t * ECHO_LANES);
         a += s[0] * r[0];
-        b += s[1] * r[2];
-        c += s[2] * r[4];
-        d += s[3] * r[6];
+        as += s[1] * r[1];
+        b += s[2] * r[4];
+        bs += s[3] * r[5];
+        c += s[4] * r[8];
+        cs += s[5] * r[9];
+        d += s[6] * r[12];
+        ds += s[7] * r[13];
     }
-    a = (a + b) + (c + d);
+    const echo_bank xys[2] = {(a + b) + (c + d), (as + bs) + (cs + ds)};
     float like = 1.0f;
     for (int part = 0; part < 2; part++) {
         float xy = 0.0f, vy = 0.0f;
         for (int k = part * ECHO_BANDS; k < (part + 1) * ECHO_BANDS; k++) {
-            xy += a[k];
+            xy += xys[part][k - part * ECHO_BANDS];
             vy += square[k] - sum[k] * sum[k] / frames;
         }
         float energy = vx[part] * vy;

@@ -9,6 +9,8 @@ cdef extern from "_echo.h" nogil:
     int ECHO_HOP
     float ECHO_QUIET
     void echo_bands(const float *x, Py_ssize_t n, const float *sections, float *state, float *energy)
+    void echo_take(const float *ring, Py_ssize_t size, Py_ssize_t first, Py_ssize_t count, Py_ssize_t step,
+                   Py_ssize_t begin, Py_ssize_t end, float silence, float depth, float *out)
     void echo_sums(const float *y, int frames, float *sum, float *square)
     void echo_slide(const float *y, int frames, float *sum, float *square)
     float echo_like(const float *x, const float *vx, const float *y, int frames, const float *sum, const float *square)
@@ -18,6 +20,9 @@ def bands(const float[::1] x, Py_ssize_t phase, const float[:, ::1] sections, fl
           float[:, ::1] ring, Py_ssize_t hop):
     """Filter x, whose first sample is the `phase`th of hop `hop`, and write the levels of every hop that ends in it."""
     cdef Py_ssize_t at = 0, n = x.shape[0], size = ring.shape[0], part, k
+    cdef Py_ssize_t place = hop % size
+    if place < 0:
+        place += size
     with nogil:
         while at < n:
             part = min(n - at, ECHO_HOP - phase)
@@ -27,34 +32,20 @@ def bands(const float[::1] x, Py_ssize_t phase, const float[:, ::1] sections, fl
             if phase == ECHO_HOP:
                 for k in range(ECHO_BANDS):
                     # Over two hops; what the one before had stands behind what this one has.
-                    ring[hop % size, k] = log2f((energy[k] + energy[ECHO_BANDS + k]) / (2 * ECHO_HOP) + ECHO_QUIET)
+                    ring[place, k] = log2f((energy[k] + energy[ECHO_BANDS + k]) / (2 * ECHO_HOP) + ECHO_QUIET)
                     energy[ECHO_BANDS + k] = energy[k]
                     energy[k] = 0
                 for k in range(2 * ECHO_BANDS):
                     # What rings on below anything heard would become denormal, and slow.
                     if fabsf(state[k]) < 1e-15:
                         state[k] = 0
-                hop += 1
+                place = place + 1 if place + 1 < size else 0
                 phase = 0
 
 
 cdef void take(const float[:, ::1] ring, Py_ssize_t first, Py_ssize_t count, Py_ssize_t step, Py_ssize_t begin,
                Py_ssize_t end, float depth, float *out) noexcept nogil:
-    """`count` hops from `first` on: levels no more than `depth` below the loudest, and shapes; silence outside."""
-    cdef Py_ssize_t size = ring.shape[0], i, k, hop
-    cdef float loudest = log2f(ECHO_QUIET), silence = loudest, mean
-    for i in range(count):
-        hop = first + i * step
-        for k in range(ECHO_BANDS):
-            out[i * ECHO_LANES + k] = ring[hop % size, k] if begin <= hop < end else silence
-            loudest = max(loudest, out[i * ECHO_LANES + k])
-    for i in range(count):
-        mean = 0
-        for k in range(ECHO_BANDS):
-            out[i * ECHO_LANES + k] = max(out[i * ECHO_LANES + k] - loudest, -depth)
-            mean += out[i * ECHO_LANES + k] / ECHO_BANDS
-        for k in range(ECHO_BANDS):
-            out[i * ECHO_LANES + ECHO_BANDS + k] = out[i * ECHO_LANES + k] - mean
+    echo_take(&ring[0, 0], ring.shape[0], first, count, step, begin, end, log2f(ECHO_QUIET), depth, out)
 
 
 cdef float look(const float *x, Py_ssize_t frames, float depth, float active_depth, Py_ssize_t *active) noexcept nogil:

@@ -1,26 +1,19 @@
 """Adding one frame to many rows, each with its own gain. See `dsp.mix`."""
 
+cdef extern from "_mix.h" nogil:
+    void mix_add(const float *frame, Py_ssize_t n, float before, float after, Py_ssize_t ramp, float *row)
+
 
 def add(const float[::1] frame, const Py_ssize_t[::1] rows, const float[::1] before, const float[::1] after,
         Py_ssize_t ramp, float[:, ::1] out):
     cdef Py_ssize_t n = frame.shape[0]
-    cdef Py_ssize_t r, i, row, head
-    cdef float gain, step
+    cdef Py_ssize_t r
     with nogil:
         for r in range(rows.shape[0]):
             if rows[r] < 0 or rows[r] >= out.shape[0]:
                 with gil:
                     return False
-        for r in range(rows.shape[0]):
-            row = rows[r]
-            gain = after[r]
-            head = 0
-            if before[r] != gain:
-                head = ramp if ramp < n else n
-                step = (gain - before[r]) / ramp
-                for i in range(head):
-                    out[row, i] += frame[i] * (before[r] + step * (i + 1))
-            if gain != 0:
-                for i in range(head, n):
-                    out[row, i] += frame[i] * gain
+        if n:
+            for r in range(rows.shape[0]):
+                mix_add(&frame[0], n, before[r], after[r], ramp, &out[rows[r], 0])
     return True

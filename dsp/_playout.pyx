@@ -1,9 +1,16 @@
-"""The ring of one over's speech with its pauses marked, and a cursor that plays from it. See `dsp.playout`."""
+"""The ring of one over's speech with its pauses marked, and cursors that play from it, alone (`dsp.playout`) or many of
+them into the frames of those who hear them (`dsp.desk`)."""
 
 cimport cython
-from libc.string cimport memset
+cimport numpy as cnp
+from libc.string cimport memcpy, memset
 
 import numpy as np
+
+cnp.import_array()
+
+cdef extern from "_mix.h" nogil:
+    void mix_add(const float *frame, Py_ssize_t n, float before, float after, Py_ssize_t ramp, float *row)
 
 cdef enum:
     HOP_SAMPLES = 40
@@ -29,6 +36,7 @@ cdef class Store:
 
     cdef public long long filled
     cdef public long long hops
+    cdef public bint ended
     cdef float[::1] ring
     cdef unsigned char[::1] quiet
     cdef long long mask, hop_capacity
@@ -44,21 +52,35 @@ cdef class Store:
         self.energy = self.before = self.before_that = self.level = 0.0
         self.floor = -1.0
         self.in_hop = 0
+        self.ended = False
 
-    def push(self, const float[::1] samples):
-        cdef Py_ssize_t i
-        cdef float x
-        with nogil:
-            for i in range(samples.shape[0]):
-                x = samples[i]
-                if not (x - x == 0.0):
-                    x = 0.0
-                self.ring[self.filled & self.mask] = x
-                self.filled += 1
-                self.energy += <double>x * <double>x
-                self.in_hop += 1
-                if self.in_hop == HOP_SAMPLES:
-                    self._hop()
+    def push(self, cnp.ndarray samples not None):
+        """Contiguous float32; returns whether it was that. A typed memoryview would cost more than the work here."""
+        if cnp.PyArray_TYPE(samples) != cnp.NPY_FLOAT32 or not cnp.PyArray_IS_C_CONTIGUOUS(samples):
+            return False
+        self._take(<const float *>cnp.PyArray_DATA(samples), cnp.PyArray_SIZE(samples))
+        return True
+
+    cdef void _take(self, const float *x, Py_ssize_t n) noexcept nogil:
+        cdef Py_ssize_t i, part
+        cdef float *to
+        cdef double energy
+        cdef float v
+        while n:
+            to = &self.ring[self.filled & self.mask]
+            part = min(n, HOP_SAMPLES - self.in_hop, self.mask + 1 - (self.filled & self.mask))
+            energy = self.energy
+            for i in range(part):
+                v = x[i] if x[i] - x[i] == 0.0 else 0.0
+                to[i] = v
+                energy += <double>v * <double>v
+            self.energy = energy
+            self.filled += part
+            self.in_hop += part
+            x += part
+            n -= part
+            if self.in_hop == HOP_SAMPLES:
+                self._hop()
 
     cdef void _hop(self) noexcept nogil:
         cdef double now = self.energy
@@ -112,19 +134,24 @@ cdef class Cursor:
         self.paused = self.cut = self.fade_skip = 0
         self.fade = FADE
 
-    def pull(self, float[::1] out, long long reserve, bint ended, Py_ssize_t step):
+    def pull(self, float[::1] out, long long reserve, Py_ssize_t step):
         cdef Py_ssize_t n = out.shape[0]
-        cdef Py_ssize_t at, due
+        if n:
+            with nogil:
+                self._play(&out[0], n, reserve, step)
+
+    cdef void _play(self, float *out, Py_ssize_t n, long long reserve, Py_ssize_t step) noexcept nogil:
+        """Pulls of `step` samples each, as if the sound of an over that goes on had come just before each."""
+        cdef Py_ssize_t at = 0, due
         cdef long long known
-        with nogil:
-            at = 0
-            while at < n:
-                due = step if n - at > step else n - at
-                known = self.store.filled
-                if not ended:
-                    known -= n - at - due
-                self._pull(&out[at], due, known, reserve, ended)
-                at += due
+        cdef bint ended = self.store.ended
+        while at < n:
+            due = step if n - at > step else n - at
+            known = self.store.filled
+            if not ended:
+                known -= n - at - due
+            self._pull(out + at, due, known, reserve, ended)
+            at += due
 
     def drains_in(self, long long reserve, Py_ssize_t limit):
         """How many pulls of a tick it takes to the end of what is known and will not grow; `limit` if not fewer."""
@@ -143,31 +170,37 @@ cdef class Cursor:
         return pulls
 
     cdef void _pull(self, float* out, Py_ssize_t n, long long known, long long reserve, bint ended) noexcept nogil:
-        cdef Py_ssize_t i
+        cdef Py_ssize_t i = 0, part
+        cdef long long phase, place
         cdef long long late = known - self.position - self.store.mask - 1
         cdef float weight, tail
         if late > 0:
             self.lost += late
             self.position += late
             self.fade = FADE
-        for i in range(n):
+        while i < n:
             if self.position >= known:
                 if not ended:
                     self.waited += n - i
                 memset(&out[i], 0, (n - i) * sizeof(float))
                 return
-            if self.position % HOP_SAMPLES == 0 and self.fade == FADE:
+            phase = self.position % HOP_SAMPLES
+            if phase == 0 and self.fade == FADE:
                 self._consider(n - i, known, reserve)
+            place = self.position & self.store.mask
             if self.fade < FADE:
                 # The jump has been made; what lay before it fades away under what follows it.
+                part = 1
                 weight = (self.fade + <float>0.5) / FADE
                 tail = self.store.ring[(self.position - self.fade_skip) & self.store.mask]
-                out[i] = tail + weight * (self.store.ring[self.position & self.store.mask] - tail)
+                out[i] = tail + weight * (self.store.ring[place] - tail)
                 self.fade += 1
             else:
-                out[i] = self.store.ring[self.position & self.store.mask]
-            self.position += 1
-            self.played += 1
+                part = min(n - i, HOP_SAMPLES - phase, known - self.position, self.store.mask + 1 - place)
+                memcpy(&out[i], &self.store.ring[place], part * sizeof(float))
+            i += part
+            self.position += part
+            self.played += part
 
     cdef void _consider(self, long long due, long long known, long long reserve) noexcept nogil:
         """Decide at the start of a hop whether to jump ahead in the pause that is being played."""
@@ -204,3 +237,128 @@ cdef class Cursor:
                     self.fade_skip = room
                     self.fade = 0
         self.paused += 1
+
+
+@cython.final
+cdef class Tape:
+    """The last samples of what was played, by index."""
+
+    cdef readonly long long end
+    cdef long long first
+    cdef float[::1] ring
+
+    def __init__(self, long long at, Py_ssize_t keep):
+        self.ring = np.zeros(keep, np.float32)
+        self.first = self.end = at
+
+    @property
+    def begin(self):
+        return max(self.first, self.end - self.ring.shape[0])
+
+    def take(self, long long index, const float[::1] samples):
+        if samples.shape[0]:
+            with nogil:
+                self._take(index, &samples[0], samples.shape[0])
+
+    cdef void _take(self, long long index, const float *x, Py_ssize_t n) noexcept nogil:
+        cdef Py_ssize_t keep = self.ring.shape[0]
+        if index > self.end:
+            if index - self.end > keep:
+                self.end = index - keep
+            self._put(NULL, index - self.end)
+        if n > keep:
+            x += n - keep
+            self.end += n - keep
+            n = keep
+        self._put(x, n)
+
+    cdef void _put(self, const float *x, Py_ssize_t n) noexcept nogil:
+        cdef Py_ssize_t place, part
+        while n:
+            place = self.end % self.ring.shape[0]
+            part = min(n, self.ring.shape[0] - place)
+            if x == NULL:
+                memset(&self.ring[place], 0, part * sizeof(float))
+            else:
+                memcpy(&self.ring[place], x, part * sizeof(float))
+                x += part
+            self.end += part
+            n -= part
+
+    def read(self, long long start):
+        """From `start`, which is kept, to the end."""
+        cdef Py_ssize_t i, n = self.end - start, keep = self.ring.shape[0]
+        cdef float[::1] out
+        found = np.empty(n, np.float32)
+        out = found
+        with nogil:
+            for i in range(n):
+                out[i] = self.ring[(start + i) % keep]
+        return found
+
+
+@cython.final
+cdef class Leg:
+    """A cursor, from when it is played, the rows that hear it, and their gains at the end of the last frame and of the
+    next. See `dsp.desk`."""
+
+    cdef readonly cnp.ndarray rows, gains, target
+    cdef public long long launch
+    cdef public bint heard, sounds
+    cdef public Tape tape
+    cdef Cursor cursor
+    cdef long long reserve
+
+    def __init__(self, Cursor cursor, long long reserve, long long launch):
+        self.cursor = cursor
+        self.reserve = reserve
+        self.launch = launch
+        self.heard = self.sounds = False
+
+    def hear(self, cnp.ndarray rows not None, cnp.ndarray gains not None, cnp.ndarray target not None):
+        """Contiguous (k,) intp, float32, float32; returns whether they are that."""
+        for x, kind in ((rows, cnp.NPY_INTP), (gains, cnp.NPY_FLOAT32), (target, cnp.NPY_FLOAT32)):
+            if cnp.PyArray_TYPE(x) != kind or not cnp.PyArray_IS_C_CONTIGUOUS(x) or cnp.PyArray_NDIM(x) != 1:
+                return False
+        if not cnp.PyArray_SIZE(rows) == cnp.PyArray_SIZE(gains) == cnp.PyArray_SIZE(target):
+            return False
+        self.rows, self.gains, self.target = rows, gains, target
+        return True
+
+    cdef bint _mix(self, const float *frame, Py_ssize_t n, Py_ssize_t ramp, float[:, ::1] out) noexcept nogil:
+        cdef const Py_ssize_t *rows = <const Py_ssize_t *>cnp.PyArray_DATA(self.rows)
+        cdef const float *gains = <const float *>cnp.PyArray_DATA(self.gains)
+        cdef const float *target = <const float *>cnp.PyArray_DATA(self.target)
+        cdef Py_ssize_t r, count = cnp.PyArray_DIM(self.rows, 0)
+        for r in range(count):
+            if rows[r] < 0 or rows[r] >= out.shape[0]:
+                return False
+        for r in range(count):
+            mix_add(frame, n, gains[r], target[r], ramp, &out[rows[r], 0])
+        return True
+
+
+def play(list legs, long long now, float[::1] frame, float[:, ::1] out, Py_ssize_t ramp):
+    """Play legs from index `now` on; returns those heard for the first time, or None if one has a row that is not
+    there. frame: scratch."""
+    cdef Leg leg
+    cdef Py_ssize_t n = frame.shape[0], wait
+    begun = []
+    if n != out.shape[1] or n == 0:
+        return None
+    for leg in legs:
+        wait = max(leg.launch - now, 0)
+        leg.sounds = wait < n and not (leg.cursor.store.ended and leg.cursor.position >= leg.cursor.store.filled)
+        if wait >= n:
+            continue
+        memset(&frame[0], 0, wait * sizeof(float))
+        leg.cursor._play(&frame[wait], n - wait, leg.reserve, TICK)
+        if leg.tape is not None:
+            leg.tape._take(now, &frame[0], n)
+        if not leg._mix(&frame[0], n, ramp, out):
+            return None
+        leg.gains = leg.target
+        if not leg.heard:
+            leg.heard = True
+            begun.append(leg)
+    return begun

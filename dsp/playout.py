@@ -63,13 +63,14 @@ class Speech:
 
         NaN and infinity become 0. Raises `ShapeError`.
         """
-        if samples.dtype != np.float32 or samples.ndim != 1:
-            raise ShapeError(f"speech is {samples.dtype} {samples.shape}; it must be float32 (n,)")
-        self._store.push(np.ascontiguousarray(samples))
+        if samples.ndim != 1 or not self._store.push(samples):
+            if samples.dtype != np.float32 or samples.ndim != 1:
+                raise ShapeError(f"speech is {samples.dtype} {samples.shape}; it must be float32 (n,)")
+            self._store.push(np.ascontiguousarray(samples))
 
     def flush(self) -> None:
         """Say that no more will come."""
-        self.ended = True
+        self.ended = self._store.ended = True
 
     def read(self, start: int, n: int) -> Audio:
         """(n,) float32 from on-air index `start`, newly allocated. Raises `RangeError` for what is not kept (yet)."""
@@ -111,11 +112,11 @@ class Playout:
 
     def pull(self, out: Audio) -> None:
         """Play the next samples into `out`, (n,) float32, C-contiguous. Zeros where nothing is there (yet)."""
-        self._cursor.pull(out, self.reserve, self.speech.ended, len(out))
+        self._cursor.pull(out, self.reserve, len(out))
 
     def pull_ticks(self, out: Audio) -> None:
         """Play several ticks at once, as if each tick's sound of an over that goes on had come just before it."""
-        self._cursor.pull(out, self.reserve, self.speech.ended, TICK_SAMPLES)
+        self._cursor.pull(out, self.reserve, TICK_SAMPLES)
 
     def drains_in(self, limit: int) -> int:
         """Of an over that has ended: how many ticks there still are to play, at most `limit`."""

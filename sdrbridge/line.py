@@ -9,13 +9,13 @@ The matrix decides; here is what it decides about.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dsp import mix
+from dsp import desk, mix
 from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
+from dsp.desk import Leg
 from dsp.playout import Playout, Speech
 from sdrbridge.floor import Floor
 from sdrbridge.patch import Patch
@@ -40,56 +40,35 @@ class Voice:
     facts: tuple[object, ...] = ()
 
 
-class SentTrack(Protocol):
-    """Whoever notes what is sent of a voice."""
-
-    def take(self, now: int, frame: Audio) -> None:
-        """The frames from bridge time `now` on, before any gain; the memory is used again."""
-        ...
-
-
 @dataclass(slots=True, eq=False)
 class Group:
     """Listeners that hear one voice in step.
 
-    launch: bridge time of the first sample. rows: the listeners. gains: as they were at the end of the last tick.
-    target: as they are to be. sounds: it had something to say in the last tick. window: samples for which its one
-    listener lets go of the key in a pause, to hear whether somebody breaks in; 0 for never. until: bridge time up to
-    which he does so. last: when he did.
+    leg: when it begins, who hears it, and with which gains. window: samples for which its one listener lets go of the
+    key in a pause, to hear whether somebody breaks in; 0 for never. until: bridge time up to which he does so. last:
+    when he did.
     """
 
     voice: Voice
     playout: Playout
-    launch: int
-    rows: NDArray[np.intp]
-    gains: Audio
-    target: Audio
-    heard: bool = False
-    sounds: bool = False
+    leg: Leg
     window: int = 0
     until: int = 0
     last: int = 0
-    sent: SentTrack | None = None
 
-    def pull(self, now: int, frame: Audio) -> bool:
-        """Play the tick at `now` into `frame`; False if the group has not been launched yet."""
-        wait = self.launch - now
-        self.sounds = wait < len(frame) and not self.playout.drained
-        if wait >= len(frame):
-            return False
-        if wait > 0:
-            frame[:wait] = 0.0
-            self.playout.pull(frame[wait:])
-        else:
-            self.playout.pull(frame)
-        return True
+    @classmethod
+    def launched(
+        cls, voice: Voice, playout: Playout, at: int, rows: NDArray[np.intp], gains: Audio, target: Audio
+    ) -> "Group":
+        """Listeners in these rows who hear a voice from bridge time `at` on."""
+        return cls(voice, playout, desk.leg(playout, at, rows, gains, target))
 
     def may_listen(self, now: int) -> bool:
         """Whether this is the moment to let go of the key: the speaker pauses, and it was not done lately."""
         return bool(
             self.window
-            and self.heard
-            and self.launch <= now
+            and self.leg.heard
+            and self.leg.launch <= now
             and self.playout.pausing >= PAUSE_FIRST
             and now - self.last >= LISTEN_EVERY
             and not self.voice.speech.ended
@@ -99,15 +78,16 @@ class Group:
         """Let go of the key now; the speech waits until it is back on the air, and loses nothing."""
         self.last = now
         self.until = now + self.window
-        self.launch = self.until + access
+        self.leg.launch = self.until + access
 
     def fade(self, now: int, frame: Audio, out: Audio) -> bool:
         """Add the last 5 ms of legs that are taken away to `out`; False if they were silent already."""
-        if self.launch > now or self.playout.drained:
+        leg = self.leg
+        if leg.launch > now or self.playout.drained:
             return False
         frame.fill(0.0)
         Playout(self.voice.speech, self.playout.position).pull(frame[: mix.RAMP])
-        mix.add(frame, self.rows, self.gains, np.zeros(len(self.rows), np.float32), out)
+        mix.add(frame, leg.rows, leg.gains, np.zeros(len(leg.rows), np.float32), out)
         return True
 
 
@@ -149,23 +129,9 @@ class Line:
             self.dropped += [g for g in self.groups if id(g.voice) in ended]
         self.groups = [g for g in self.groups if id(g.voice) not in ended]
 
-    def play(self, now: int, frame: Audio, out: Audio) -> list[Group]:
-        """Add what this patch carries in the tick at `now` to `out`; the groups that were heard for the first time.
-
-        frame: scratch for one tick.
-        """
-        begun = []
-        for group in self.groups:
-            if not group.pull(now, frame):
-                continue
-            if group.sent is not None:
-                group.sent.take(now, frame)
-            mix.add(frame, group.rows, group.gains, group.target, out)
-            group.gains = group.target
-            if not group.heard:
-                group.heard = True
-                begun.append(group)
-        return begun
+    def noted(self, voice: Voice) -> bool:
+        """Whether somebody notes what is sent of a voice."""
+        return any(group.voice is voice and group.leg.tape is not None for group in self.groups)
 
     def steady(self, now: int, limit: int) -> int:
         """For how many ticks from `now`, at most `limit`, the groups play on without a beginning, an end or a ramp."""
@@ -178,9 +144,10 @@ class Line:
         for group in self.groups:
             if group.window:
                 return 0
-            if group.launch > now:
-                ticks = min(ticks, (group.launch - now) // TICK_SAMPLES)
-            elif group.gains is not group.target or not group.heard:
+            leg = group.leg
+            if leg.launch > now:
+                ticks = min(ticks, (leg.launch - now) // TICK_SAMPLES)
+            elif leg.gains is not leg.target or not leg.heard:
                 return 0
             elif group.voice.speech.ended:
                 left = group.playout.drains_in(ticks)
@@ -192,12 +159,3 @@ class Line:
             if voice.speech.ended and self.drained(voice):
                 return 0
         return max(0, min([ticks, *playing.values()]))
-
-    def glide(self, now: int, frame: Audio, out: Audio) -> None:
-        """Play the ticks that `steady` allowed, all at once."""
-        for group in self.groups:
-            if group.launch <= now:
-                group.playout.pull_ticks(frame)
-                if group.sent is not None:
-                    group.sent.take(now, frame)
-                mix.add(frame, group.rows, group.gains, group.target, out)

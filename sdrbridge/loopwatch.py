@@ -1,6 +1,6 @@
 """Loops through somebody else's system: our own speech that comes back as if a port said it.
 
-    frames of each voice that a patch sends ─▶ SentTrack ─┐
+    frames of each voice that a patch sends ─▶ Tape ──────┐
     overs that come in at a port ─▶ EchoTrack ────────────┴─▶ find, weigh ─▶ the port is cut off, the reason told
 
 The patch graph shows no such loop: two of our ports may lie on one repeater network, or both on one conference. What a
@@ -19,17 +19,15 @@ A second receiver that hears the same talker later than the bridge sends him loo
 patch either; where that is wanted, `loop_guard = false`. Pure: the matrix says what was sent and heard.
 """
 
-from collections import deque
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from dsp import echo
 from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
+from dsp.desk import Tape
 from dsp.echo import ENOUGH, EchoJudge, EchoTrack, Match
-from sdrbridge.line import Line, SentTrack, Voice
-from sdrbridge.port import NEVER, Audio, Port
+from sdrbridge.line import Line, Voice
+from sdrbridge.port import NEVER, Port
 
 CHECK_TICKS = echo.STEP * echo.HOP // TICK_SAMPLES
 """Ticks between two looks at a port: 0.64 s."""
@@ -59,46 +57,29 @@ PROOF = 2
 class Sent:
     """What one voice of a patch sounded like when it was sent. Samples wait until somebody asks for levels."""
 
+    __slots__ = ("_track", "name", "over", "port", "tape")
+
     def __init__(self, voice: Voice, now: int) -> None:
         self.port = voice.port
         self.name = voice.over.port
         self.over = voice.over.id
-        self.end = now
+        self.tape = Tape(now, REMEMBERED)
         self._track = EchoTrack()
-        self._waiting: deque[Audio] = deque()
-        self._held = 0
-        self._asked = False
 
-    def take(self, now: int, frame: Audio) -> None:
-        """What was sent from bridge time `now` on."""
-        if now != self.end:
-            self._put(np.zeros(min(now - self.end, REMEMBERED), np.float32))
-        self._put(frame.copy())
-        self.end = now + len(frame)
-        if self._asked and self._held >= CHECK_TICKS * TICK_SAMPLES:
-            self._settle()
+    @property
+    def end(self) -> int:
+        """Bridge time up to which it was sent."""
+        return self.tape.end
 
     @property
     def track(self) -> EchoTrack:
         """The levels of what was sent lately."""
-        self._asked = True
-        self._settle()
+        start = self.tape.begin
+        if self._track.next is not None:
+            start = max(start, self._track.next)
+        if start < self.tape.end:
+            self._track.process(start, self.tape.read(start))
         return self._track
-
-    def _put(self, samples: Audio) -> None:
-        self._waiting.append(samples)
-        self._held += len(samples)
-        while self._held - len(self._waiting[0]) >= REMEMBERED:
-            self._held -= len(self._waiting.popleft())
-
-    def _settle(self) -> None:
-        if not self._held:
-            return
-        # No more than is remembered, whatever the pieces it came in.
-        samples = np.concatenate(self._waiting)[-REMEMBERED:]
-        self._track.process(self.end - len(samples), samples)
-        self._waiting.clear()
-        self._held = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +140,8 @@ class LoopWatch:
         """Rows whose over has been let go of, until they have been looked at once more."""
         self._proof: dict[str, int] = {}
         self._guarded = False
+        self._turns: list[frozenset[int]] = []
+        """The guarded rows, by the tick in which they are looked at."""
 
     def lay_out(self, ports: Sequence[Port]) -> None:
         """Take other ports, in the same rows where they stay."""
@@ -168,11 +151,13 @@ class LoopWatch:
                 self._ears.pop(row, None)
                 self._left.discard(row)
         self._ports = ports
-        self._guarded = any(port.rx is not None and port.handling.loop_guard for port in ports)
+        guarded = [row for row, port in enumerate(ports) if port.rx is not None and port.handling.loop_guard]
+        self._guarded = bool(guarded)
+        self._turns = [frozenset(row for row in guarded if _turn(row) == turn) for turn in range(CHECK_TICKS)]
 
     # What is sent.
 
-    def follow(self, line: Line, voice: Voice, now: int) -> SentTrack | None:
+    def follow(self, line: Line, voice: Voice, now: int) -> Tape | None:
         """Where what a patch sends of a voice is to be noted; None where nobody is guarded."""
         self._forget(now)
         if not self._guarded:
@@ -180,7 +165,7 @@ class LoopWatch:
         voices = self._sent.setdefault(line.patch.name, {})
         if voice.over.id not in voices:
             voices[voice.over.id] = Sent(voice, now)
-        return voices[voice.over.id]
+        return voices[voice.over.id].tape
 
     # What is heard.
 
@@ -228,11 +213,15 @@ class LoopWatch:
             self.restore(row)
             self._tell(now, "loop.restored", row, reason=f"no sign of it for {REST // AUDIO_RATE} s")
         turn = now // TICK_SAMPLES % CHECK_TICKS
-        speaking = {voice.port: voice for voice in voices if _turn(voice.port) == turn and self._guards(voice.port)}
+        due = self._turns[turn]
+        speaking = {voice.port: voice for voice in voices if voice.port in due}
         left = [row for row in self._left if _turn(row) == turn and row in rows] if self._left else []
         if speaking or left:
             self._latest.clear()
-            for row in sorted({*speaking, *left}):
+            looked_at = sorted({*speaking, *left})
+            names = {name for row in looked_at for name in self._stands_for(row)}
+            lines = [line for line in lines if not names.isdisjoint(line.patch.members)]
+            for row in looked_at:
                 voice = speaking.get(row)
                 self._look(now, row, voice, 0 if voice is None else voice.speech.end, lines)
 

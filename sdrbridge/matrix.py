@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 
-from dsp import sounds
+from dsp import desk, sounds
 from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
 from dsp.playout import RESERVE, Playout, Speech
 from sdrbridge.announcer import alignment, recorded
@@ -24,7 +24,7 @@ from sdrbridge.errors import PatchError, PortError
 from sdrbridge.floor import Decision, Floor, Talker, Verdict
 from sdrbridge.graph import Cable, find_loop
 from sdrbridge.handling import GAIN_RANGE_DB, PAUSES
-from sdrbridge.line import Group, Line, SentTrack, Voice
+from sdrbridge.line import Group, Line, Voice
 from sdrbridge.loopwatch import LoopWatch
 from sdrbridge.parts import Part, apart, union, whole
 from sdrbridge.patch import Member, Patch
@@ -221,7 +221,8 @@ class Matrix:
         self.settle()
         for line in self._lines.values():
             for group in line.groups:
-                if group.voice.port == rows[0] and rows[1] in group.rows and group.launch <= self._now:
+                leg = group.leg
+                if group.voice.port == rows[0] and rows[1] in leg.rows and leg.launch <= self._now:
                     return self._now + TICK_SAMPLES - group.playout.position
         return None
 
@@ -432,11 +433,8 @@ class Matrix:
         for line in part.lines:
             self._decide(line, voices)
         self._out.fill(0.0)
-        on_air: set[int] = set()
-        fading: set[int] = set()
         self._air.unsettled.difference_update(part.rows)
-        for line in part.lines:
-            self._play(line, on_air, fading)
+        on_air, fading = self._play(part.lines)
         # Who is kept on the air by what fades out only may be unkeyed in the next tick.
         self._air.unsettled |= fading - on_air
         on_air |= fading
@@ -469,8 +467,9 @@ class Matrix:
             out = self._long[1][: len(self.ports) * samples].reshape(len(self.ports), samples)
             for row, _ in part.sending:
                 out[row] = 0.0
-            for line in part.lines:
-                line.glide(part.done, frame, out)
+            legs = [group.leg for line in part.lines for group in line.groups]
+            if legs:
+                desk.play(legs, part.done, frame, out)
             self._air.glide(part.done, out, part)
             self._watch.pass_over(part.done, part.done + samples, part.rows, voices, part.lines)
             part.done += samples
@@ -501,6 +500,8 @@ class Matrix:
         return now + ticks * TICK_SAMPLES
 
     def _voices_of(self, part: Part) -> list[Voice]:
+        if part is self._whole:
+            return list(self._voices.values())
         return [voice for voice in self._voices.values() if voice.port in part.rows]
 
     def _receiver(self, voice: Voice) -> RxPort:
@@ -532,12 +533,11 @@ class Matrix:
         if not speech.ended:
             rx = self._receiver(voice)
             end = rx.available() if over.end is None else over.end
-            missing = end - speech.end
-            if missing > speech.capacity:
-                missing = speech.capacity  # the rest follows in the next ticks
+            known = speech.end
+            missing = min(end - known, speech.capacity)  # the rest follows in the next ticks
             if missing > 0:
-                speech.push(rx.read(speech.end, missing))
-            if over.end is not None and speech.end >= over.end:
+                speech.push(rx.read(known, missing))
+            if over.end is not None and known + missing >= over.end:
                 speech.flush()
         facts = _facts(voice)
         if facts != voice.facts:
@@ -719,17 +719,16 @@ class Matrix:
                 if part:
                     # They begin with full gain: a fade would take the edge off the first sound.
                     gains = np.array([wanted[row] for row in part], np.float32)
-                    playout, window = Playout(voice.speech, start), self._window(part[0])
-                    group = Group(voice, playout, launch, np.array(part, np.intp), gains, gains, window=window)
-                    group.last = self._now
-                    group.sent = self._follow(line, voice)
-                    line.groups.append(group)
+                    playout = Playout(voice.speech, start)
+                    group = Group.launched(voice, playout, launch, np.array(part, np.intp), gains, gains)
+                    group.window, group.last = self._window(part[0]), self._now
+                    self._take_in(line, group)
 
-    def _follow(self, line: Line, voice: Voice) -> SentTrack | None:
-        """Who notes what is sent of a voice; None where that is noted already, or nobody wants to know."""
-        if any(group.voice is voice and group.sent is not None for group in line.groups):
-            return None
-        return self._watch.follow(line, voice, self._now)
+    def _take_in(self, line: Line, group: Group) -> None:
+        """One more group hears a voice; the first of them shows what is sent of it, where somebody wants to know."""
+        if not line.noted(group.voice):
+            group.leg.tape = self._watch.follow(line, group.voice, self._now)
+        line.groups.append(group)
 
     def _window(self, row: int) -> int:
         """Samples for which a port lets go of the key in pauses; 0 if it does not. A whole number of ticks."""
@@ -773,27 +772,31 @@ class Matrix:
         wanted = self._listeners(line, voice)
         present: set[int] = set()
         for group in [g for g in line.groups if g.voice is voice]:
-            stays = np.array([int(row) in wanted for row in group.rows], bool)
-            present.update(int(row) for row in group.rows[stays])
-            if not stays.all():
-                gone = group.gains[~stays]
-                line.dropped.append(Group(voice, group.playout, group.launch, group.rows[~stays], gone, gone))
-                group.rows, group.gains = group.rows[stays], group.gains[stays]
-                if not group.rows.size:
+            leg = group.leg
+            rows, gains = leg.rows, leg.gains
+            stays = [row in wanted for row in rows.tolist()]
+            if not all(stays):
+                leaves = [not stay for stay in stays]
+                gone = gains[leaves]
+                line.dropped.append(Group.launched(voice, group.playout, leg.launch, rows[leaves], gone, gone))
+                rows, gains = rows[stays], gains[stays]
+                if not rows.size:
                     line.groups.remove(group)
-            group.target = np.array([wanted[int(row)] for row in group.rows], np.float32)
+            present.update(rows.tolist())
+            target = np.array([wanted[row] for row in rows.tolist()], np.float32)
+            if rows is not leg.rows or target.tolist() != leg.target.tolist():
+                desk.hear(leg, rows, gains, target)
         for row in sorted(wanted.keys() - present):
             # Who joins hears what those hear who are there, from the moment on at which he can.
             launch = self._air.ready(row, self._now)
             behind = min(TICK_SAMPLES + RESERVE - (launch - self._now), voice.speech.end - voice.speech.start)
             start = voice.speech.end - max(0, behind)
             launch = self._ready(row, voice, start)
+            joined, silent = np.array([row], np.intp), np.zeros(1, np.float32)
             gain = np.array([wanted[row]], np.float32)
-            joined = np.array([row], np.intp)
-            playout, silent = Playout(voice.speech, start), np.zeros(1, np.float32)
-            group = Group(voice, playout, launch, joined, silent, gain, window=self._window(row))
-            group.sent = self._follow(line, voice)
-            line.groups.append(group)
+            group = Group.launched(voice, Playout(voice.speech, start), launch, joined, silent, gain)
+            group.window = self._window(row)
+            self._take_in(line, group)
         return set(wanted)
 
     def _hears(self, line: Line, row: int) -> bool:
@@ -801,18 +804,36 @@ class Matrix:
         name, patch = self.ports[row].name, line.patch
         return name in patch.members and self._air.sends(row) and any(patch.gain(m, name) for m in patch.members)
 
-    def _play(self, line: Line, on_air: set[int], fading: set[int]) -> None:
-        """Add what a patch carries to the frames of those who hear it; collect who is on the air for it."""
-        # First what fades out: it may share a playout with what plays on.
-        for group in line.dropped:
-            if group.fade(self._now, self._frame, self._out):
-                fading.update(group.rows.tolist())
-        line.dropped = []
-        listening = self._listen_in_pauses(line)
-        for group in line.play(self._now, self._frame, self._out):
-            for row in group.rows:
-                group.voice.over.heard(self.ports[row].name)
-        on_air |= line.keying - listening
+    def _play(self, lines: Iterable[Line]) -> tuple[set[int], set[int]]:
+        """Put what patches carry into the frames of those who hear it; who is on the air for it, and for what fades."""
+        on_air: set[int] = set()
+        fading: set[int] = set()
+        groups: list[Group] = []
+        for line in lines:
+            if line.dropped:
+                # Before what plays on: that may share a playout with it.
+                self._run(groups)
+                groups = []
+                for group in line.dropped:
+                    if group.fade(self._now, self._frame, self._out):
+                        fading.update(group.leg.rows.tolist())
+                line.dropped = []
+            groups += line.groups
+            listening = self._listen_in_pauses(line) if line.groups else None
+            on_air |= line.keying - listening if listening else line.keying
+        self._run(groups)
+        return on_air, fading
+
+    def _run(self, groups: Sequence[Group]) -> None:
+        """Play a tick of these groups."""
+        if not groups:
+            return
+        begun = desk.play([group.leg for group in groups], self._now, self._frame, self._out)
+        if begun:
+            for group in groups:
+                if group.leg in begun:
+                    for row in group.leg.rows:
+                        group.voice.over.heard(self.ports[row].name)
 
     def _listen_in_pauses(self, line: Line) -> set[int]:
         """Rows that have let go of the key to hear whether somebody breaks in; some may begin to now."""
@@ -820,7 +841,7 @@ class Matrix:
         for group in line.groups:
             if not group.window:
                 continue
-            row = int(group.rows[0])
+            row = int(group.leg.rows[0])
             if group.may_listen(self._now) and self._free_to_listen(line, group, row):
                 group.listen(self._now, self._air.access[row])
                 self._tell_port(
@@ -838,7 +859,7 @@ class Matrix:
             and self._now - since >= self._min_key(row)
             and row not in self._air.by_hand
             and not any(row in other.keying for other in self._lines.values() if other is not line)
-            and not any(row in other.rows for other in line.groups if other is not group)
+            and not any(row in other.leg.rows for other in line.groups if other is not group)
         )
 
     def _min_key(self, row: int) -> int:

@@ -77,7 +77,7 @@ def union(ports: Sequence[Port], parts: Sequence[Part], lines: Iterable[Line]) -
 
 def _rows_of(line: Line, row: Mapping[str, int]) -> set[int]:
     """The members of a patch, and who still hears what was said there before it was changed."""
-    groups = {int(number) for group in (*line.groups, *line.dropped) for number in group.rows}
+    groups = {int(number) for group in (*line.groups, *line.dropped) for number in group.leg.rows}
     return {row[name] for name in line.patch.members if name in row} | groups | line.keying
 
 

@@ -126,7 +126,7 @@ class Transmitters:
         """
         if not self._announcers:
             return set()
-        spoken = {row for group in groups if group.sounds for row in group.rows.tolist()}
+        spoken = {row for group in groups if group.leg.sounds for row in group.leg.rows.tolist()}
         wanted = set()
         for row, announcer in self._announcers.items():
             if row not in rows:
@@ -158,8 +158,8 @@ class Transmitters:
             return
         talking: dict[int, Transmission] = {}
         for group in groups:
-            if group.heard:
-                for row in group.rows.tolist():
+            if group.leg.heard:
+                for row in group.leg.rows.tolist():
                     talking.setdefault(row, group.voice.over)
         for row, tx in self._showing:
             if row not in rows:
@@ -182,7 +182,8 @@ class Transmitters:
         for row, tx in part.sending:
             wanted = row in on_air
             since = self.since[row]
-            self._key_due.pop(row, None)
+            if self._key_due:
+                self._key_due.pop(row, None)
             if since is None:
                 if wanted:
                     self.since[row] = now

@@ -7,8 +7,10 @@ from tests.bench.bench_matrix import busy, conversation, tick_ms
 
 
 def test_256_ports_that_all_talk_fit_in_a_tick() -> None:
-    # 1.3 to 1.5 ms where others work too (tests/bench/bench_matrix.py); the goal is 2 ms, and a tick lasts 20.
-    assert min(tick_ms(busy(256, 4), ticks=60) for _ in range(3)) < 4.0
+    # 1.05 ms, 1.6 where they mix (tests/bench/bench_matrix.py); others may work here too, so some time to be quiet.
+    for mixed in (False, True):
+        matrix = busy(256, 4, mixed)
+        assert any(tick_ms(matrix, 100, first) < 2.0 for first in range(0, 1000, 100)), f"mixed: {mixed}"
 
 
 def test_a_simulation_runs_far_faster_than_the_clock() -> None:
