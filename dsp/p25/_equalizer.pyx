@@ -4,6 +4,8 @@ cimport cython
 from libc.math cimport atan2, cos, fabs, sin, sqrt
 from libc.string cimport memcpy, memmove, memset
 
+from dsp.p25._mlsd cimport Detector
+
 cdef extern from "p25/_equalizer.h" nogil:
     enum:
         TAPS  # of the equaliser, two samples apart
@@ -29,6 +31,7 @@ cdef enum:
     ROOM = 1024  # samples kept, turned back by the frequency of the sync
     KEPT = 512  # the newest of them stay when the room is full
     MADE = 32  # samples of the signal that the decisions make, two apart
+    SYNC = 24  # symbols of the sync; so many known ones the sequence detector begins behind
 
 # Where the fixed filter has so little noise it makes no errors (45° are five standard deviations away), and the
 # equaliser sleeps; from the second value on it wakes.
@@ -121,21 +124,75 @@ cdef inline void _soft(const double *metric, double spread, float *out) noexcept
 
 
 @cython.final
-cdef class Burst:
-    """See `dsp.p25.equalizer`."""
+@cython.auto_pickle(False)
+cdef class Settings:
+    """The constants of `dsp.p25.equalizer` that all bursts have in common."""
+
+    cdef double drift, still, model, steer, worth, doubt, memory, margin, margin_sequence, one_ray, calm, wander, band
+
+    def __init__(
+        self, *, double drift, double still, double model, double steer, double worth, double doubt, double memory,
+        double margin, double margin_sequence, double one_ray, double calm, double wander, double band,
+    ):
+        self.drift = drift
+        self.still = still
+        self.model = model
+        self.steer = steer
+        self.worth = worth
+        self.doubt = doubt
+        self.memory = memory
+        self.margin = margin
+        self.margin_sequence = margin_sequence
+        self.one_ray = one_ray
+        self.calm = calm
+        self.wander = wander
+        self.band = band
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Filters:
+    """What belongs to a pulse and to a place between the samples; meaning as `dsp.p25.equalizer` has it.
+
+    memory: of the fixed filter's reference. response: of the sequence detector, empty where it has no part.
+    """
 
     cdef double taps[WIDTH]
     cdef double pulse[2 * PULSE + 1]
     cdef const double[:, :, ::1] products
     cdef const double[:, :, ::1] reach
+    cdef const double[:, ::1] response
+    cdef double memory, memory_sequence
+
+    def __init__(
+        self, const double[::1] taps, const double[::1] pulse, const double[:, :, ::1] products,
+        const double[:, :, ::1] reach, double memory, const double[:, ::1] response, double memory_sequence,
+    ):
+        cdef Py_ssize_t i
+        for i in range(WIDTH):
+            self.taps[i] = taps[i]
+        for i in range(2 * PULSE + 1):
+            self.pulse[i] = pulse[i]
+        self.products = products
+        self.reach = reach
+        self.memory = memory
+        self.response = response
+        self.memory_sequence = memory_sequence
+
+
+@cython.auto_pickle(False)
+cdef class Burst:
+    """See `dsp.p25.equalizer.Burst`, which is one."""
+
+    cdef Settings settings
+    cdef Filters filters
     cdef readonly long long start  # sample of point 0
     cdef readonly double turn0, step
     cdef double more  # turn found since the sync
     cdef double step0
     cdef bint free_step
-    cdef double memory, memory_eq, gain, gain_known, doubt
-    cdef double drift, still, model, steer, worth
-    cdef readonly long long forward  # symbols decided
+    cdef double gain, gain_known
+    cdef readonly long long decided  # symbols, the known ones included
     cdef readonly long long emitted
     cdef Track plain, eq
     # Samples from `origin` on, counted from the first point, turned back by the frequency of the sync.
@@ -172,44 +229,34 @@ cdef class Burst:
     cdef long long woke  # symbol at which the equaliser began to learn
     cdef int bias  # 0 judge by the points, 1 fixed filter, 2 equaliser
     cdef readonly bint awake
+    # The likeliest sequence, where it stands in for the fixed filter.
+    cdef Detector detector
+    cdef bint follows
+    cdef signed char known[SYNC]  # the last symbols given, or the sync
 
     def __init__(
-        self, const double[::1] taps, const double[::1] pulse, const double[:, :, ::1] products,
-        const double[:, :, ::1] reach, long long start, double turn, double step, bint free_step,
-        double drift, double still, double model, double steer, double worth, double doubt, double memory,
-        double memory_eq, double gain, double gain_known,
+        self, Settings settings not None, Filters filters not None, long long start, double turn, double step,
+        bint free_step, double gain, double gain_known,
     ):
-        cdef Py_ssize_t i
-        for i in range(WIDTH):
-            self.taps[i] = taps[i]
-        for i in range(2 * PULSE + 1):
-            self.pulse[i] = pulse[i]
-        self.products = products
-        self.reach = reach
+        self.settings = settings
+        self.filters = filters
         self.start = start
         self.turn0 = turn
         self.step0 = step
         self.free_step = free_step
-        self.drift = drift
-        self.still = still
-        self.model = model
-        self.memory = memory
-        self.memory_eq = memory_eq
         self.bias = 0
         self.gain = gain
         self.gain_known = gain_known
-        self.doubt = doubt
-        self.steer = steer
-        self.worth = worth
         self.emitted = 0
         self.origin = -HALF
         self.filled = 0
+        self.follows = False
         self._restart()
 
     cdef void _restart(self) noexcept nogil:
         self.more = 0
         self.step = self.step0
-        self.forward = 0
+        self.decided = 0
         self.woke = 0
         self.awake = False
         self.plain.noise = self.eq.noise = UNKNOWN
@@ -251,8 +298,8 @@ cdef class Burst:
         cdef double *xr = self.xr + (STEP * k - HALF - self.origin)
         cdef double *xi = self.xi + (STEP * k - HALF - self.origin)
         for i in range(WIDTH):
-            r += self.taps[i] * xr[i]
-            m += self.taps[i] * xi[i]
+            r += self.filters.taps[i] * xr[i]
+            m += self.filters.taps[i] * xi[i]
         yr[0] = r
         yi[0] = m
 
@@ -279,7 +326,7 @@ cdef class Burst:
         for m in range(self.made, end, 2):
             r = i = 0
             for q in range(max((m - PULSE + STEP - 1) // STEP, 0), (m + PULSE) // STEP + 1):
-                c = self.pulse[m - STEP * q + PULSE]
+                c = self.filters.pulse[m - STEP * q + PULSE]
                 r += c * self.pr[q & MASK]
                 i += c * self.pi[q & MASK]
             self.sr[(m >> 1) & (MADE - 1)] = r
@@ -305,7 +352,7 @@ cdef class Burst:
         memset(self.vv, 0, sizeof(self.vv))
         for r in range(RAYS):
             self.hh[r][r] = self.power
-            self.vv[r][r] = self.still * self.power
+            self.vv[r][r] = self.settings.still * self.power
         memset(self.gr, 0, sizeof(self.gr))
         memset(self.gi, 0, sizeof(self.gi))
         memset(self.wr, 0, sizeof(self.wr))
@@ -338,10 +385,10 @@ cdef class Burst:
         for a in range(RAYS):
             for b in range(RAYS):
                 self.vh[a][b] += self.vv[a][b]
-            self.vv[a][a] += self.drift * self.power
+            self.vv[a][a] += self.settings.drift * self.power
         o = 1 if j & 1 else 2
         self._make(STEP * j + o + 4)
-        noise = max(self.unexplained, self.model * self.power)
+        noise = max(self.unexplained, self.settings.model * self.power)
         for n in range(STEP * j - o, STEP * j + o + 1, 2):
             er = self.xr[n - self.origin]
             ei = self.xi[n - self.origin]
@@ -399,7 +446,7 @@ cdef class Burst:
         cdef Py_ssize_t a, b, n, q, m
         cdef double r, i, lead = k - self.learnt, moved = 0
         # How far the decisions before are not believed: from a feedback equaliser to a linear one.
-        cdef double doubt = min(1.0, 0.05 + self.doubt * self.eq.noise)
+        cdef double doubt = min(1.0, 0.05 + self.settings.doubt * self.eq.noise)
         m = RAYS
         for a in range(RAYS):
             gr[a] = self.hr[a] + lead * self.vr[a]
@@ -410,7 +457,7 @@ cdef class Burst:
                 part[m] = gr[b] * gr[a] + gi[b] * gi[a]
                 part[m + 3] = gr[b] * gi[a] - gi[b] * gr[a]
                 m += 1
-        if moved < self.worth * max(self.unexplained, self.model * self.power):
+        if moved < self.settings.worth * max(self.unexplained, self.settings.model * self.power):
             return
         memcpy(self.gr, gr, sizeof(gr))
         memcpy(self.gi, gi, sizeof(gi))
@@ -419,11 +466,11 @@ cdef class Burst:
             li[a] = 0
         for n in range(RAYS):
             for a in range(TAPS):
-                lr[a] += gr[n] * self.reach[n, 0, a]
-                li[a] -= gi[n] * self.reach[n, 0, a]
+                lr[a] += gr[n] * self.filters.reach[n, 0, a]
+                li[a] -= gi[n] * self.filters.reach[n, 0, a]
         r = max(self.unexplained, 0.001 * self.power) + 1e-30
         equalizer_taps(
-            part, 2 * RAYS, PAIRS, &self.products[0, 0, 0], &self.products[1, 0, 0], doubt, r, lr, li, self.wr, self.wi
+            part, 2 * RAYS, PAIRS, &self.filters.products[0, 0, 0], &self.filters.products[1, 0, 0], doubt, r, lr, li, self.wr, self.wi
         )
         for q in range(ACROSS):
             self.er[q] = 0
@@ -431,16 +478,18 @@ cdef class Burst:
             for n in range(RAYS):
                 r = i = 0
                 for a in range(TAPS):
-                    r += self.reach[n, q + 1, a] * self.wr[a]
-                    i += self.reach[n, q + 1, a] * self.wi[a]
+                    r += self.filters.reach[n, q + 1, a] * self.wr[a]
+                    i += self.filters.reach[n, q + 1, a] * self.wi[a]
                 self.er[q] += (1 - doubt) * (gr[n] * r - gi[n] * i)
                 self.ei[q] += (1 - doubt) * (gr[n] * i + gi[n] * r)
 
-    def train(self, const float complex[::1] x, long long base, const signed char[::1] known):
+    def train_on(self, const float complex[::1] x, long long base, const unsigned char[::1] known):
         """Begin again with the first symbols known: (n,) dibits, n ≥ 24. x[0] is sample `base`."""
         cdef Py_ssize_t n = known.shape[0], k
         cdef double yr, yi, a, total = 0
         cdef Track first
+        if n < SYNC:
+            raise ValueError("fewer known symbols than the sync has")
         if self.start - HALF < base or self.start + STEP * (n - 1) + HALF >= base + x.shape[0]:
             raise ValueError("the known symbols are not among the samples")
         with nogil:
@@ -451,6 +500,9 @@ cdef class Burst:
             self.oi = sin(self.turn0 / STEP * HALF)
             self._take(x, base, STEP * (n - 1) + HALF + 1)
             first.rr = first.ri = 0
+            self.follows = False
+            for k in range(SYNC):
+                self.known[k] = known[k]
             for k in range(n):
                 self._filter(k, &yr, &yi)
                 total += SYMBOL[known[k]]
@@ -483,14 +535,14 @@ cdef class Burst:
         """Decide all symbols whose samples are there; returns how many are decided in all."""
         cdef long long end = base + x.shape[0] - self.start
         with nogil:
-            while STEP * self.forward + HALF < end:
-                self._take(x, base, STEP * self.forward + HALF + 1)
+            while STEP * self.decided + HALF < end:
+                self._take(x, base, STEP * self.decided + HALF + 1)
                 self._forward(-1)
-        return self.forward
+        return self.decided
 
     cdef void _wake(self) noexcept nogil:
         # Learn from what is there before the newest point.
-        cdef long long k = self.forward, first = max(k - RECALL, 4)
+        cdef long long k = self.decided, first = max(k - RECALL, 4)
         self._unknown(first)
         while self.learnt < k - BEHIND - 1:
             self._learn()
@@ -509,7 +561,7 @@ cdef class Burst:
         cdef long long k
         cdef int d
         _turns(self.more, self.step, &by)
-        for k in range(max(self.forward - RECALL, 1), self.forward):
+        for k in range(max(self.decided - RECALL, 1), self.decided):
             d = self.said[k & MASK]
             self.ur = self.pr[(k - 1) & MASK]
             self.ui = self.pi[(k - 1) & MASK]
@@ -526,7 +578,7 @@ cdef class Burst:
         cdef double r, i, off, gain, settle
         cdef int d, e
         cdef bint lost
-        cdef long long k = self.forward
+        cdef long long k = self.decided
         cdef Py_ssize_t slot = k & MASK
         settle = max(SETTLE, 1.0 / (k + 2))
         _turns(self.more, self.step, &by)
@@ -536,7 +588,7 @@ cdef class Burst:
             d = known
         self.said[slot] = d
         _soft(metric, self.plain.spread, self.soft[0][slot])
-        _advance(&self.plain, r, i, &by, d, self.memory, settle)
+        _advance(&self.plain, r, i, &by, d, self.filters.memory, settle)
         self.quality[0][slot] = self.plain.noise
         e = d
         if self.awake:
@@ -560,7 +612,7 @@ cdef class Burst:
             if known >= 0:
                 e = known
             _soft(metric, self.eq.spread, self.soft[1][slot])
-            _advance(&self.eq, r, i, &by, e, self.memory_eq, settle)
+            _advance(&self.eq, r, i, &by, e, self.settings.memory, settle)
             self.quality[1][slot] = self.eq.noise
             while self.learnt < k - BEHIND:
                 self._learn()
@@ -572,7 +624,7 @@ cdef class Burst:
             off = atan2(self.eq.qi, self.eq.qr)
             d = e
             if known < 0 and self.eq.noise < 0.5 * self.plain.noise:
-                self.more += self.steer * self._common_turn()
+                self.more += self.settings.steer * self._common_turn()
         else:
             off = atan2(self.plain.qi, self.plain.qr)
         gain = self.gain_known if known >= 0 else self.gain
@@ -581,7 +633,7 @@ cdef class Burst:
             if self.free_step:
                 self.step += 0.02 * gain * off * SYMBOL[d]
                 self.step = min(max(self.step, 0.74 * PI_4), 1.18 * PI_4)
-        self.forward = k + 1
+        self.decided = k + 1
         if known < 0:
             if self.awake:
                 self.awake = self.bias == 2 or self.plain.noise >= ASLEEP
@@ -597,13 +649,14 @@ cdef class Burst:
         """Frequency error as tracked, radians a symbol."""
         return self.turn0 + self.more
 
-    def soft_bits(self, long long first, Py_ssize_t count, int path):
-        """Soft dibits of `count` symbols as decided: list of pairs. path: 0 fixed, 1 equaliser."""
-        return [
-            (self.soft[path][k % RING][0], self.soft[path][k % RING][1]) for k in range(first, first + count)
-        ]
+    def soft_into(self, long long first, int path, float[:, ::1] out):
+        """Soft dibits as decided, out (n, 2), of the symbols from `first` on. path: 0 fixed, 1 equaliser."""
+        cdef Py_ssize_t n
+        for n in range(out.shape[0]):
+            out[n, 0] = self.soft[path][(first + n) & MASK][0]
+            out[n, 1] = self.soft[path][(first + n) & MASK][1]
 
-    def prefer(self, int path):
+    def set_bias(self, int path):
         """0: judge by the points; 1: fixed filter; 2: equaliser."""
         self.bias = path
 
@@ -612,15 +665,43 @@ cdef class Burst:
         """Mean squared distance from the expected points of (fixed filter, equaliser), relative, 0 … 1."""
         return self.plain.noise, self.eq.noise if self.awake else self.plain.noise
 
-    def emit(self, long long until, double margin, float[:, ::1] out, signed char[::1] path):
-        """Soft dibits of the symbols from the last one given to `until`. Returns their number; out (n, 2), path (n,)."""
+    def emit_into(
+        self, const float complex[::1] x, long long base, long long until, float[:, ::1] out, signed char[::1] path
+    ):
+        """Soft dibits of the symbols from the last one given to `until`; out (n, 2), path (n,). x[0] is sample `base`."""
+        cdef Py_ssize_t n = <Py_ssize_t>(until - self.emitted), skip, i
+        cdef long long first = self.emitted
+        cdef bint one_ray
+        if until > self.decided or n > RING or n > out.shape[0] or n > path.shape[0]:
+            raise ValueError("more symbols asked for than are there, or than there is room")
+        if n <= 0:
+            return
+        # A sequence of one ray is the likeliest only where there is no second one.
+        one_ray = self.filters.response.shape[0] > 0
+        if one_ray and self.awake:
+            one_ray = self.eq.noise >= self.settings.one_ray * self.plain.noise
+        self._choose(until, self.settings.margin_sequence if one_ray else self.settings.margin, out, path)
+        if self.filters.response.shape[0] == 0:
+            return
+        skip = max(0, SYNC - first)
+        if one_ray and skip < n and self.plain.noise > self.settings.calm:
+            self._sequence(x, base, first + skip, out[skip:n], path[skip:n])
+        else:
+            self.follows = False
+        # The last symbols given, as far as they are behind the sync.
+        skip = max(skip, n - SYNC)
+        if skip < n:
+            memmove(self.known, self.known + (n - skip), SYNC - (n - skip))
+            for i in range(skip, n):
+                self.known[SYNC - n + i] = 2 * (out[i, 0] > 0) + (out[i, 1] > 0)
+
+    cdef void _choose(self, long long until, double margin, float[:, ::1] out, signed char[::1] path) noexcept nogil:
+        # The path of each symbol, and its soft dibit.
         cdef long long k
         cdef Py_ssize_t n = 0, later
         cdef int way
-        if until > self.forward or until - self.emitted > out.shape[0]:
-            raise ValueError("more symbols asked for than are there, or than there is room")
         for k in range(self.emitted, until):
-            later = min(k + HEED, self.forward - 1) & MASK
+            later = min(k + HEED, self.decided - 1) & MASK
             way = self.bias == 2 or (self.bias == 0 and self.quality[1][later] < margin * self.quality[0][later])
             if self.quality[1][k & MASK] > 1:
                 way = 0
@@ -629,4 +710,31 @@ cdef class Burst:
             path[n] = way
             n += 1
         self.emitted = until
-        return n
+
+    cdef int _sequence(
+        self, const float complex[::1] x, long long base, long long first, float[:, ::1] out, signed char[::1] path
+    ) except -1:
+        # The likeliest sequence where the path is the fixed filter's. first: symbol of out[0].
+        cdef double turn = self.turn0 + min(max(0.0, self.more - self.settings.wander), self.more + self.settings.wander)
+        cdef Detector d = self.detector
+        cdef float likely[2 * RING]
+        cdef Py_ssize_t n = out.shape[0], i
+        cdef long long at, number
+        if d is None:
+            d = self.detector = Detector(self.filters.response, self.filters.memory_sequence)
+        number = d.at if self.follows else first - SYNC
+        at = self.start + STEP * (number - 1) + 1 - base
+        if at < 0 or at + STEP * (self.decided - number) > x.shape[0]:
+            raise ValueError("the symbols are not among the samples")
+        if not self.follows:
+            d.start(&x[at], self.known, SYNC, number, turn, self.step0)
+            self.follows = True
+            at += STEP * (d.at - number)
+        if self.decided > d.at:
+            d.go(&x[at], self.decided - d.at, turn, self.step0)
+        d.likeliest(first, n, self.settings.band / max(d.noise, 1e-30), likely)
+        for i in range(n):
+            if path[i] == 0:
+                out[i, 0] = likely[2 * i]
+                out[i, 1] = likely[2 * i + 1]
+        return 0

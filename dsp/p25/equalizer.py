@@ -40,11 +40,11 @@ from numpy.typing import NDArray
 
 from dsp.errors import RangeError, ShapeError
 from dsp.p25 import _equalizer
-from dsp.p25.c4fm import FRAME_SYNC_DIBITS, SYMBOL_RATE
-from dsp.p25.head import Compared, compare
+from dsp.p25.c4fm import SYMBOL_RATE
+from dsp.p25.head import BAND, Compared, compare
 from dsp.p25.lsm import HALF, PER_SYMBOL, PHASES, PULSE_HALF, Pulse, pulses
-from dsp.p25.mlsd import SequenceDetector
-from dsp.p25.symbols import hard_dibits
+from dsp.p25.mlsd import MEMORY as SEQUENCE_MEMORY
+from dsp.p25.mlsd import response
 from dsp.p25.timing import SYNC_SYMBOLS, SyncHit, both_filters
 
 DRIFT = 2e-5
@@ -153,12 +153,49 @@ def _products(pulse: Pulse) -> NDArray[np.float64]:
     return out
 
 
-class Burst:
+_SETTINGS = _equalizer.Settings(
+    drift=DRIFT,
+    still=STILL,
+    model=MODEL,
+    steer=STEER,
+    worth=WORTH,
+    doubt=DOUBT,
+    memory=EQUALIZER_MEMORY,
+    margin=MARGIN,
+    margin_sequence=MARGIN_SEQUENCE,
+    one_ray=ONE_RAY,
+    calm=CALM,
+    wander=WANDER,
+    band=BAND,
+)
+
+
+@cache
+def _filters(pulse: Pulse, phase: int, by_turns: bool) -> _equalizer.Filters:
+    """What bursts of that pulse have in common whose points are `phase/PHASES` after a sample."""
+    return _equalizer.Filters(
+        _between_samples(phase) if by_turns else both_filters()[pulse, phase].copy(),
+        pulses(pulse)[phase],
+        _products(pulse)[phase],
+        _reach(pulse)[phase],
+        0.0 if by_turns else MEMORY,
+        response(phase) if pulse is Pulse.C4FM and not by_turns else np.empty((0, PER_SYMBOL)),
+        SEQUENCE_MEMORY,
+    )
+
+
+class Burst(_equalizer.Burst):
     """The symbols after one frame sync of one row, at 24 kHz.
 
     hit: the sync, with samples counted from wherever the caller counts `base`. by_turns: no fixed filter; the phase of
     the signal itself from symbol to symbol, which for C4FM is the discriminator with D(f). For what has been through a
     discriminator already: a slow wander of its output, which no phase reference survives, costs nothing there.
+
+    From the kernel, all as of now: `start`, sample of the first symbol's point; `decided`, symbols decided, the sync's
+    24 included; `emitted`, those given by `emit`; `turn`, the frequency error in radians a symbol; `step`, radians per
+    unit of symbol; `noise`, mean squared distance from the expected points, relative to their size, of fixed filter and
+    equaliser (that of the fixed filter where the equaliser sleeps); and `run(x, base)`, which decides every symbol
+    whose samples are there and returns how many are decided in all. Train first.
     """
 
     def __init__(self, hit: SyncHit, by_turns: bool = False, tuned: bool = False) -> None:
@@ -171,61 +208,11 @@ class Burst:
             free = abs(step / (np.pi / 4) - 1) > NOMINAL
             if not free:
                 step = np.pi / 4
-        taps = _between_samples(hit.phase) if by_turns else both_filters()[hit.pulse, hit.phase].copy()
-        memory = 0.0 if by_turns else MEMORY
         gain = WANDER_GAIN if by_turns else GAIN
-        self.start = hit.sample - PER_SYMBOL * (SYNC_SYMBOLS - 1)
         self._turn, self._step, self._free = hit.turn, step, free
-        self._by_sequence = hit.pulse is Pulse.C4FM and not by_turns
-        self._detector: SequenceDetector | None = None
-        self._known = FRAME_SYNC_DIBITS
-        self._kernel = _equalizer.Burst(
-            taps,
-            pulses(hit.pulse)[hit.phase],
-            _products(hit.pulse)[hit.phase],
-            _reach(hit.pulse)[hit.phase],
-            self.start,
-            hit.turn,
-            step,
-            free,
-            DRIFT,
-            STILL,
-            MODEL,
-            STEER,
-            WORTH,
-            DOUBT,
-            memory,
-            EQUALIZER_MEMORY,
-            gain,
-            gain if tuned else KNOWN_GAIN,
-        )
-
-    @property
-    def decided(self) -> int:
-        """Symbols decided so far, the sync's 24 included."""
-        return int(self._kernel.forward)
-
-    @property
-    def emitted(self) -> int:
-        """Symbols given by `emit` so far."""
-        return int(self._kernel.emitted)
-
-    @property
-    def turn(self) -> float:
-        """Frequency error as tracked, radians a symbol."""
-        return float(self._kernel.turn)
-
-    @property
-    def step(self) -> float:
-        """Radians per unit of symbol as tracked."""
-        return float(self._kernel.step)
-
-    @property
-    def noise(self) -> tuple[float, float]:
-        """Mean squared distance from the expected points, relative to their size, of fixed filter and equaliser (that
-        of the fixed filter where the equaliser sleeps)."""
-        fixed, equalized = self._kernel.noise
-        return float(fixed), float(equalized)
+        filters = _filters(hit.pulse, hit.phase, by_turns)
+        start = hit.sample - PER_SYMBOL * (SYNC_SYMBOLS - 1)
+        super().__init__(_SETTINGS, filters, start, hit.turn, step, free, gain, gain if tuned else KNOWN_GAIN)
 
     def train(self, x: NDArray[np.complex64], base: int, known: NDArray[np.uint8]) -> None:
         """Begin again at the sync with the first symbols known. x: (n,) samples, x[0] is sample `base`.
@@ -235,8 +222,7 @@ class Burst:
         first, last = self.start - HALF, self.start + PER_SYMBOL * (len(known) - 1) + HALF
         if len(known) < SYNC_SYMBOLS or first < base or last >= base + len(x):
             raise ShapeError(f"samples {base} … {base + len(x) - 1} do not hold {first} … {last}, the known symbols")
-        self._known = known[:SYNC_SYMBOLS].astype(np.uint8)
-        self._kernel.train(x, base, np.ascontiguousarray(known, dtype=np.int8))
+        self.train_on(x, base, known)
 
     def compare(self, x: NDArray[np.complex64], base: int, head: NDArray[np.uint8]) -> Compared:
         """What came beside the head, (57,) dibits, as this burst takes it to have been sent."""
@@ -247,10 +233,6 @@ class Burst:
         turn, step = compared.off(deviates=self._free)
         return Burst(replace(self.hit, turn=self._turn + turn, step=self.hit.step + step / STEP_BIAS), tuned=True)
 
-    def run(self, x: NDArray[np.complex64], base: int) -> int:
-        """Decide every symbol whose samples are there. Returns how many are decided in all. Train first."""
-        return int(self._kernel.run(x, base))
-
     def soft(self, first: int, count: int, path: int) -> NDArray[np.float32]:
         """Soft dibits (count, 2) as first decided, of the last 256 symbols. path: `FIXED` or `EQUALIZED`.
 
@@ -258,14 +240,16 @@ class Burst:
         """
         if not max(0, self.decided - 256) <= first <= first + count <= self.decided:
             raise RangeError(f"symbols {first} … {first + count - 1} are not among the last 256 of {self.decided}")
-        return np.array(self._kernel.soft_bits(first, count, path), np.float32).reshape(count, 2)
+        out = np.empty((count, 2), np.float32)
+        self.soft_into(first, path, out)
+        return out
 
     def prefer(self, path: int | None) -> None:
         """Take the given path from now on, or (None) judge by the noise again.
 
         Symbols decided while the equaliser slept stay with the fixed filter.
         """
-        self._kernel.prefer(0 if path is None else path + 1)
+        self.set_bias(0 if path is None else path + 1)
 
     def emit(self, x: NDArray[np.complex64], base: int, until: int) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
         """Soft dibits (n, 2) of the symbols up to `until` (not included) not given before, and the path of each (n,).
@@ -273,45 +257,12 @@ class Burst:
         x must hold their samples, x[0] being sample `base`.
         Raises `RangeError` where they are not decided yet, or more than 256 ago.
         """
-        n = max(0, until - self.emitted)
-        if until > self.decided:
-            raise RangeError(f"symbol {until - 1} is not decided yet; {self.decided} are")
+        emitted, decided = self.emitted, self.decided
+        if until > decided:
+            raise RangeError(f"symbol {until - 1} is not decided yet; {decided} are")
+        if emitted < decided - 256:
+            raise RangeError(f"symbol {emitted} is not among the last 256 of {decided}")
+        n = max(0, until - emitted)
         out, path = np.empty((n, 2), np.float32), np.empty(n, np.int8)
-        if self.emitted < self.decided - 256:
-            raise RangeError(f"symbol {self.emitted} is not among the last 256 of {self.decided}")
-        if n:
-            first = self.emitted
-            # A sequence of one ray is the likeliest only where there is no second one.
-            one_ray = self._by_sequence and self.noise[EQUALIZED] >= ONE_RAY * self.noise[FIXED]
-            self._kernel.emit(until, MARGIN_SEQUENCE if one_ray else MARGIN, out, path)
-            if not one_ray:
-                self._detector = None
-            if self._by_sequence:
-                self._likeliest(x, base, first, out, path, one_ray)
+        self.emit_into(x, base, until, out, path)
         return out, path
-
-    def _likeliest(
-        self,
-        x: NDArray[np.complex64],
-        base: int,
-        first: int,
-        out: NDArray[np.float32],
-        path: NDArray[np.int8],
-        one_ray: bool,
-    ) -> None:
-        """Where the fixed filter may make errors, the likeliest sequence takes its place. first: symbol of out[0]."""
-        skip = max(0, SYNC_SYMBOLS - first)
-        llr, fixed = out[skip:], path[skip:] == FIXED
-        if one_ray and len(llr) and self.noise[FIXED] > CALM:
-            turn = min(max(self._turn, self.turn - WANDER), self.turn + WANDER)
-            if self._detector is None:
-                self._detector = SequenceDetector(self.start, self.hit.phase)
-                number = first + skip - len(self._known)
-                self._detector.begin(x, base, number, self._known, turn, self._step)
-            self._detector.run(x, base, self.decided, turn, self._step)
-            likely = self._detector.soft(first + skip, first + len(out))
-            llr[fixed] = likely[fixed]
-        else:
-            self._detector = None
-        last = hard_dibits(llr[-SYNC_SYMBOLS:])
-        self._known = np.concatenate([self._known[len(last) :], last])

@@ -102,7 +102,7 @@ _STOP_DB = 70.0
 _HALF_TAPS = {24_000: 18, 48_000: 36}
 _HISTORY = 720  # samples kept: sync, identifier and hold are 57·5 + 140 + what filters reach, and a segment
 
-_COUNT = np.arange(LIFE)
+_HZ = SYMBOL_RATE / (2 * np.pi)  # of a turn of one radian a symbol
 _STATUS = STATUS_PERIOD - 1  # place of the status symbol in the head
 _HEAD_PLACES = np.array([i for i in range(SYNC_SYMBOLS, HEAD) if i != _STATUS])
 
@@ -181,11 +181,6 @@ class _Row:
         if fixed < 0.06:
             return CLEAN_CANDIDATE
         return PLAIN_CANDIDATE if fixed < 0.2 or equalized < 0.1 else CANDIDATE
-
-    @property
-    def next_start(self) -> int | None:
-        """Sample of the first symbol of the next burst."""
-        return self.candidates[0].start if self.candidates else None
 
 
 class P25Modem:
@@ -318,7 +313,7 @@ class P25Modem:
         out: list[SymbolBlock] = []
         for row, state in enumerate(self._rows):
             if state.live is not None or state.candidates:
-                out += self._advance(row, state, base)
+                self._advance(row, state, base, out)
         return out
 
     def _consider(self, state: _Row, hits: list[SyncHit], base: int) -> None:
@@ -337,42 +332,28 @@ class P25Modem:
                 if hit.pulse is Pulse.C4FM:
                     state.candidates.append(Burst(absolute, by_turns=True))
 
-    def _advance(self, row: int, state: _Row, base: int) -> list[SymbolBlock]:
+    def _advance(self, row: int, state: _Row, base: int, out: list[SymbolBlock]) -> None:
         x = self._x[row]
         if state.live is not None:
             state.live.run(x, base)
-        out: list[SymbolBlock] = []
-        start = state.next_start
         limit = self._end - HOLD
-        if start is not None:
-            limit = min(limit, start - 2)
+        if state.candidates:
+            until = min(limit, state.candidates[0].start - 2)
             if max(b.start for b in state.candidates) + PER_SYMBOL * (HEAD - 1) + HALF < self._end:
-                out += self._give(row, state, base, self._until(state, limit))
+                self._give(row, state, x, base, until, out)
                 self._settle(row, state, base)
-                limit = self._end - HOLD
-        out += self._give(row, state, base, self._until(state, limit))
+            else:
+                limit = until
+        self._give(row, state, x, base, limit, out)
         if state.live is not None and state.live.emitted >= state.end:
             state.live = None
-        return out
-
-    def _until(self, state: _Row, limit: int) -> int:
-        """First symbol of the live burst whose point is not before sample `limit`."""
-        if state.live is None:
-            return 0
-        if self._last is not None:
-            limit = min(limit, self._last)
-        wanted = -(-(limit - state.live.start) // PER_SYMBOL)
-        return max(state.live.emitted, min(wanted, state.live.decided, state.end))
 
     def _settle(self, row: int, state: _Row, base: int) -> None:
         """The candidates have all symbols of sync and identifier: let the judge choose, and begin the new burst."""
         x = self._x[row]
         best: tuple[bool, int, float] | None = None
         chosen, verdict = state.candidates[0], None
-        for burst in state.candidates:
-            burst.train(x, base, self._known_sync)
-            burst.run(x, base)
-        for burst in self._worth_trying(state.candidates):
+        for burst in self._worth_trying(state.candidates, x, base):
             # The less noisy path first: the other is asked only where that leaves something to win.
             for path in sorted((FIXED, EQUALIZED), key=burst.noise.__getitem__):
                 if best is not None and best[:2] <= (False, FEW_ERRORS):
@@ -415,38 +396,56 @@ class P25Modem:
         best, compared = max(rivals, key=lambda rival: rival[1].likeness)
         return best.tuned(compared)
 
-    def _worth_trying(self, candidates: list[Burst]) -> list[Burst]:
-        """The least noisy first. Turns of the phase only where the phase itself does not stand still."""
-        if not self._discriminated:
-            steady = min(burst.noise[FIXED] for burst in candidates if not burst.by_turns)
-            bound = WORTH * steady if steady >= HARMLESS else 0.0
-            candidates = [b for b in candidates if not b.by_turns or (b.noise[FIXED] < bound and b.hit.match > CLEAR)]
-        fixed, equalized = (min(burst.noise[path] for burst in candidates) for path in (FIXED, EQUALIZED))
+    def _worth_trying(self, candidates: list[Burst], x: NDArray[np.complex64], base: int) -> list[Burst]:
+        """The least noisy first, trained. Turns of the phase only where the phase itself does not stand still."""
+        if self._discriminated:
+            tried = [self._trained(burst, x, base) for burst in candidates]
+        else:
+            tried = [self._trained(burst, x, base) for burst in candidates if not burst.by_turns]
+            steady = min(burst.noise[FIXED] for burst in tried)
+            if steady >= HARMLESS:
+                turns = [burst for burst in candidates if burst.by_turns and burst.hit.match > CLEAR]
+                bound = WORTH * steady
+                tried += [burst for burst in turns if self._trained(burst, x, base).noise[FIXED] < bound]
+        fixed, equalized = (min(burst.noise[path] for burst in tried) for path in (FIXED, EQUALIZED))
         path = EQUALIZED if equalized < TOLD * fixed else FIXED
-        return sorted(candidates, key=lambda burst: burst.noise[path])
+        return sorted(tried, key=lambda burst: burst.noise[path])
 
-    def _give(self, row: int, state: _Row, base: int, until: int) -> list[SymbolBlock]:
+    def _trained(self, burst: Burst, x: NDArray[np.complex64], base: int) -> Burst:
+        burst.train(x, base, self._known_sync)
+        burst.run(x, base)
+        return burst
+
+    def _give(
+        self, row: int, state: _Row, x: NDArray[np.complex64], base: int, limit: int, out: list[SymbolBlock]
+    ) -> None:
+        """The symbols of the live burst whose points are before sample `limit`, as far as they are decided."""
         burst = state.live
-        if burst is None or until <= burst.emitted:
-            return []
+        if burst is None:
+            return
+        if self._last is not None:
+            limit = min(limit, self._last)
         first = burst.emitted
-        llr, path = burst.emit(self._x[row], base, until)
+        until = min(-(-(limit - burst.start) // PER_SYMBOL), burst.decided, state.end)
+        if until <= first:
+            return
+        llr, path = burst.emit(x, base, until)
         hit = burst.hit
         middle = burst.start + hit.phase / PHASES - POINT_DELAY[hit.pulse] * PER_SYMBOL
-        index = _COUNT[first:until] * (PER_SYMBOL * self._step) + math.floor(middle * self._step + 0.5)
-        return [
+        begin, every = math.floor(middle * self._step + 0.5), PER_SYMBOL * self._step
+        out.append(
             SymbolBlock(
                 row=row,
                 burst=state.number,
                 first=first,
                 llr=llr,
-                index=index,
+                index=np.arange(begin + first * every, begin + until * every, every),
                 path=path,
                 pulse=hit.pulse,
                 match=hit.match,
-                frequency_hz=burst.turn * SYMBOL_RATE / (2 * np.pi),
-                deviation_hz=burst.step * 3 * SYMBOL_RATE / (2 * np.pi),
+                frequency_hz=burst.turn * _HZ,
+                deviation_hz=burst.step * (3 * _HZ),
                 noise=min(burst.noise),
                 carrier=state.carrier,
             )
-        ]
+        )

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from dsp.p25.head import compare
+from dsp.p25 import _head
+from dsp.p25.head import compare, responses
 from dsp.p25.lsm import POINT_DELAY, Pulse
 from dsp.p25.modem import P25Modem
 from dsp.p25.modulator import REACH, C4fmModulator, CqpskModulator
 from tests.dsp.p25.scenes import Path, heard, scene
+from tests.reference import p25_head
 
 STEP = np.pi / 4
 MAKERS: dict[Pulse, type[C4fmModulator] | type[CqpskModulator]] = {Pulse.C4FM: C4fmModulator, Pulse.LSM: CqpskModulator}
@@ -57,3 +59,34 @@ def test_exact_where_there_is_no_noise() -> None:
         compared = compare(x, *_at(pulse), dibits[:57], 0.0, STEP)
         assert compared.likeness > 0.985
         assert compared.off(deviates=False) == pytest.approx((0.0, 0.0), abs=1e-3)
+
+
+@pytest.mark.parametrize("pulse", list(Pulse))
+@pytest.mark.parametrize("deviates", [False, True])
+def test_kernel_is_its_twin(pulse: Pulse, deviates: bool) -> None:
+    for seed in range(8):
+        x, dibits = scene(MAKERS[pulse], 1, Path(4.0, offset_hz=9.0), seed, 1700.0)
+        x.flags.writeable = False
+        got = compare(x, *_at(pulse), dibits[:57], 0.01, 0.95 * STEP)
+        of, likeness = p25_head.compare(x.astype(np.complex128), *_at(pulse), dibits[:57], 0.01, 0.95 * STEP)
+        assert np.allclose(got.of, of, atol=1e-4)
+        assert got.likeness == pytest.approx(likeness, abs=1e-5)
+        # No frequency and deviation around is likelier than the one found.
+        turn, step = got.off(deviates=deviates)
+        turned = got.turned.astype(np.float64)
+        best = p25_head.likelihood(of, turned, got.certainty, turn, step)
+        for more in np.linspace(-0.05, 0.05, 21):
+            for wider in np.linspace(-0.03, 0.03, 9) if deviates else [0.0]:
+                assert best > p25_head.likelihood(of, turned, got.certainty, turn + more, step + wider) - 0.05
+
+
+def test_what_is_not_there_is_refused() -> None:
+    x, dibits = np.zeros(300, np.complex64), np.zeros(57, np.uint8)
+    response, of = responses(Pulse.C4FM, 0), np.zeros(51, np.complex64)
+    with pytest.raises(ValueError, match="not among the samples"):
+        _head.compare(x, 46, response, True, dibits, 0.0, STEP, of)
+    with pytest.raises(ValueError, match="57 dibits"):
+        _head.compare(x, 0, response, True, dibits[:56], 0.0, STEP, of)
+    with pytest.raises(ValueError, match="0 … 3"):
+        _head.compare(x, 0, response, True, dibits + np.uint8(4), 0.0, STEP, of)
+    assert compare(x, 0, Pulse.C4FM, 0, dibits, 0.0, STEP).likeness == 0
