@@ -14,25 +14,28 @@
 /* A vector of gcc and clang: levels or shapes. One of all lanes is wider than AVX2, and gcc then keeps it on the stack. */
 typedef float echo_bank __attribute__((vector_size(4 * ECHO_BANDS), aligned(4), may_alias));
 
-/* Eight two-pole band-pass sections side by side, direct form II transposed; adds the squares of what they give to
- * `energy`. sections: b0, a1, a2 of each. */
+/* Eight two-pole band-pass sections side by side, y = b (x - x'') - a1 y' - a2 y''; adds the squares of what they give to
+ * `energy`. What does not wait for the sample before is summed first: the loop takes as long as from one y to the next.
+ * sections: b0, a1, a2 of each. state: y, and what is left of the last sample but one and of the last. */
 SIMD_CLONES
 static void echo_bands(const float *x, ptrdiff_t n, const float *sections, float *state, float *energy)
 {
     const echo_bank b = *(const echo_bank *)sections;
     const echo_bank a1 = *(const echo_bank *)(sections + ECHO_BANDS);
     const echo_bank a2 = *(const echo_bank *)(sections + 2 * ECHO_BANDS);
-    echo_bank s1 = *(echo_bank *)state, s2 = *(echo_bank *)(state + ECHO_BANDS), e = *(echo_bank *)energy;
+    echo_bank y = *(echo_bank *)state, before = *(echo_bank *)(state + ECHO_BANDS);
+    echo_bank last = *(echo_bank *)(state + 2 * ECHO_BANDS), e = *(echo_bank *)energy;
     for (ptrdiff_t i = 0; i < n; i++) {
         float v = fabsf(x[i]) < 1e3f ? x[i] : 0.0f;
         echo_bank in = b * v;
-        echo_bank y = in + s1;
-        s1 = s2 - a1 * y;
-        s2 = -in - a2 * y;
+        y = (in + before) - a1 * y;
+        before = last;
+        last = -in - a2 * y;
         e += y * y;
     }
-    *(echo_bank *)state = s1;
-    *(echo_bank *)(state + ECHO_BANDS) = s2;
+    *(echo_bank *)state = y;
+    *(echo_bank *)(state + ECHO_BANDS) = before;
+    *(echo_bank *)(state + 2 * ECHO_BANDS) = last;
     *(echo_bank *)energy = e;
 }
 

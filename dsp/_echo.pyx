@@ -35,7 +35,7 @@ def bands(const float[::1] x, Py_ssize_t phase, const float[:, ::1] sections, fl
                     ring[place, k] = log2f((energy[k] + energy[ECHO_BANDS + k]) / (2 * ECHO_HOP) + ECHO_QUIET)
                     energy[ECHO_BANDS + k] = energy[k]
                     energy[k] = 0
-                for k in range(2 * ECHO_BANDS):
+                for k in range(3 * ECHO_BANDS):
                     # What rings on below anything heard would become denormal, and slow.
                     if fabsf(state[k]) < 1e-15:
                         state[k] = 0

@@ -287,13 +287,12 @@ cdef class Tape:
 
     def read(self, long long start):
         """From `start`, which is kept, to the end."""
-        cdef Py_ssize_t i, n = self.end - start, keep = self.ring.shape[0]
-        cdef float[::1] out
-        found = np.empty(n, np.float32)
-        out = found
-        with nogil:
-            for i in range(n):
-                out[i] = self.ring[(start + i) % keep]
+        cdef Py_ssize_t place = start % self.ring.shape[0], n = self.end - start, part
+        cdef cnp.ndarray found = np.empty(n, np.float32)
+        cdef float *out = <float *>cnp.PyArray_DATA(found)
+        part = min(n, self.ring.shape[0] - place)
+        memcpy(out, &self.ring[place], part * sizeof(float))
+        memcpy(out + part, &self.ring[0], (n - part) * sizeof(float))
         return found
 
 

@@ -108,7 +108,7 @@ class EchoTrack:
         """Nothing heard yet."""
         self._next: int | None = None
         self._begin = 0
-        self._state = np.zeros(16, np.float32)
+        self._state = np.zeros(24, np.float32)
         self._energy = np.zeros(16, np.float32)
 
     @property

@@ -7,7 +7,8 @@ The patch graph shows no such loop: two of our ports may lie on one repeater net
 port says is compared with what the patches it talks in have sent in the last 5 s, every 0.64 s. Three matches with one
 delay cut the port off in every patch, for a minute after the last sign of the loop, or until somebody restores it.
 So of three looks the first two are only noted down. The third is weighed first: where it is no match, there is no need
-to know what the other two were.
+to know what the other two were. When a look is weighed changes nothing but that: three matches in a row are found at
+the third.
 
     OPEN ──echo found──▶ BROKEN ──60 s without a sign of it · restored by hand──▶ OPEN
 
@@ -225,21 +226,33 @@ class LoopWatch:
                 voice = speaking.get(row)
                 self._look(now, row, voice, 0 if voice is None else voice.speech.end, lines)
 
-    def still_until(self, now: int, rows: Container[int], voices: Iterable[Voice], lines: Collection[Line]) -> int:
-        """Bridge time of the first tick, from `now` on, at which something may be found."""
-        until = min((broken.until for row, broken in self.broken.items() if row in rows), default=NEVER)
+    def still_until(
+        self, now: int, until: int, rows: Container[int], voices: Iterable[Voice], lines: Collection[Line]
+    ) -> int:
+        """Up to `until`: bridge time of the first tick, from `now` on, at which something may be found."""
+        for row, broken in self.broken.items():
+            if row in rows:
+                until = min(until, broken.until)
         if not self._sent and not self.broken:
             return until
         self._latest.clear()
         speaking = {voice.port: voice.over.id for voice in voices if self._guards(voice.port)}
-        for row in speaking:
-            more = self._looks_left(now, row, speaking[row], lines)
-            if more:
-                until = min(until, _next_turn(now, row) + (more - 1) * CHECK_TICKS * TICK_SAMPLES)
+        for row, over in speaking.items():
+            due = self._due(now, row, over, lines)
+            if due < until and row not in self.broken and self._ears[row].looks:
+                # Those that were noted down may show already that the next cannot be the last of three.
+                self._weigh(now, row, self._ears[row])
+                due = self._due(now, row, over, lines)
+            until = min(until, due)
         for row in self._left:
             if row in rows and row not in speaking and self._looks_left(now, row, self._ears[row].over, lines) == 1:
                 until = min(until, _next_turn(now, row))
         return until
+
+    def _due(self, now: int, row: int, over: str, lines: Collection[Line]) -> int:
+        """When something may be found about an over that comes in, as things are."""
+        more = self._looks_left(now, row, over, lines)
+        return _next_turn(now, row) + (more - 1) * CHECK_TICKS * TICK_SAMPLES if more else NEVER
 
     def pass_over(
         self, begin: int, end: int, rows: Container[int], voices: Iterable[Voice], lines: Collection[Line]

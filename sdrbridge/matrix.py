@@ -40,8 +40,8 @@ Sink = Callable[[Event], None]
 LIVE_KEEP = 4 * AUDIO_RATE
 """Samples of an over kept beside the longest access time: the slowest decision, and the pauses not yet won back."""
 
-LONGEST_STRIDE = 50
-"""Ticks done in one stride at most: 1 s, after which a talker's level or an operator's command is seen."""
+LONGEST_STRIDE = 100
+"""Ticks done in one stride at most: 2 s, after which a talker's level or an operator's command is seen."""
 
 LONGEST_SILENCE = 500
 """Ticks for which a part of the bridge in which nobody talks is left alone: 10 s."""
@@ -479,14 +479,15 @@ class Matrix:
         voices = self._voices_of(part)
         most = LONGEST_STRIDE if voices else LONGEST_SILENCE
         bound = now + most * TICK_SAMPLES
-        until = self._still_until(part, voices, now, bound)
-        part.until, part.bound = until, until == bound
+        settled = self._still_until(part, voices, now, bound)
+        part.until = settled if settled <= now else self._watch.still_until(now, settled, part.rows, voices, part.lines)
+        # What the loop guard has to look at may well turn out to be nothing.
+        part.bound = part.until == bound or part.until < settled
 
     def _still_until(self, part: Part, voices: list[Voice], now: int, until: int) -> int:
         if not self._air.unsettled.isdisjoint(part.rows):
             return now
         until = min(until, self._air.still_until(until, part.rows))
-        until = min(until, self._watch.still_until(now, part.rows, voices, part.lines))
         for voice in voices:
             if voice.facts != _facts(voice):
                 return now

@@ -285,7 +285,11 @@ class Loopback:
     def read(self, start: int, n: int) -> Audio:
         """What was said, and silence around it."""
         out = None
-        for over, samples in reversed(self._said):
+        last = self._open
+        while last < len(self._said) and self._said[last][0].start < start + n:
+            last += 1
+        for place in range(last - 1, -1, -1):
+            over, samples = self._said[place]
             at = start - over.start
             if at >= 0 and at + n <= len(samples):
                 return samples[at : at + n]

@@ -147,7 +147,7 @@ def test_planted_3_who_is_dropped_hears_on(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def _as_before(self: Matrix, line: Line, voice: Voice) -> set[int]:
-    return {int(row) for group in line.groups for row in group.rows}
+    return {int(row) for group in line.groups for row in group.leg.rows}
 
 
 def test_planted_3_a_guard_that_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
