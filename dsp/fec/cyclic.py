@@ -7,6 +7,7 @@ generator matrix are the remainders of x¹⁵ … x⁸ by it.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dsp.errors import RangeError, ShapeError
 from dsp.fec.soft import Levels, signs
@@ -32,12 +33,12 @@ def encode(data: int) -> int:
 _SIGNS = signs([encode(d) for d in range(1 << DATA_BITS)], LENGTH)
 
 
-def decode(levels: Levels) -> tuple[int, int]:
-    """(data, errors) of the likeliest code word; an error is a bit whose level has the other sign.
+def decode(levels: Levels) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """(data, errors) of the likeliest code words, (n,) each; an error is a bit whose level has the other sign.
 
-    levels: (16,) from `dsp.fec.soft.levels`. Raises `ShapeError`.
+    levels: (n, 16) from `dsp.fec.soft.levels`. Raises `ShapeError`.
     """
-    if np.shape(levels) != (LENGTH,):
-        raise ShapeError(f"cyclic code word: levels {np.shape(levels)}; they are (16,)")
-    data = int(np.argmax(_SIGNS @ levels))
-    return data, int((_SIGNS[data] * levels < 0).sum())
+    if levels.ndim != 2 or levels.shape[1] != LENGTH:
+        raise ShapeError(f"cyclic code words: levels {levels.shape}; they are (n, {LENGTH})")
+    data = (levels @ _SIGNS.T).argmax(axis=1)
+    return data, np.count_nonzero(_SIGNS[data] * levels < 0, axis=1)

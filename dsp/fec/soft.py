@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dsp.errors import RangeError, ShapeError
+from dsp.fec import _soft
 
 Levels = NDArray[np.float32]
 """Whole numbers −96 … 96 held as float32 (exact, and what a matrix product takes)."""
@@ -31,14 +32,12 @@ def levels(llr: ArrayLike) -> Levels:
     soft = np.asarray(llr)
     if soft.dtype.kind not in "fi":
         raise ShapeError(f"soft bits: dtype {soft.dtype}; they are float32 or a signed integer, positive = bit 1")
-    x = soft.astype(np.float64)
-    mean = float(np.abs(x).mean()) if x.size else 0.0
-    if not mean * x.size <= _LARGEST:
-        x = np.nan_to_num(x, nan=0.0, posinf=_LARGEST, neginf=-_LARGEST).clip(-_LARGEST, _LARGEST)
-        mean = float(np.abs(x).mean())
-    if mean == 0.0:
-        return np.zeros(x.shape, dtype=np.float32)
-    return np.rint(x * (MEAN_LEVEL / mean)).clip(-LIMIT, LIMIT).astype(np.float32)
+    if soft.dtype.kind == "f" and soft.dtype.itemsize > 4:
+        soft = soft.clip(-_LARGEST, _LARGEST)
+    x = np.ascontiguousarray(soft, dtype=np.float32)
+    out = np.empty_like(x)
+    _soft.levels(x.reshape(-1), out.reshape(-1), MEAN_LEVEL, LIMIT, _LARGEST)
+    return out
 
 
 def from_bits(bits: ArrayLike) -> NDArray[np.float32]:
@@ -51,7 +50,7 @@ def from_bits(bits: ArrayLike) -> NDArray[np.float32]:
 
 def to_bits(llr: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Hard bits 0 or 1 of soft ones; an erasure becomes 0."""
-    return (llr > 0).astype(np.uint8)
+    return (llr > 0).view(np.uint8)
 
 
 def to_int(bits: NDArray[np.uint8]) -> int:

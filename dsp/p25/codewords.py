@@ -50,7 +50,9 @@ class Field:
         table above) and right words with every seventh bit wrong (0.85, 0.82, 0.85 and 0.83).
         """
         self._outer = outer
-        self._encode = encode
+        # The bits of the inner code word of each value.
+        words = np.array([encode(value) for value in range(64**symbols_per_word)])
+        self._sent = (words[:, None] >> np.arange(inner_bits - 1, -1, -1) & 1).astype(np.uint8)
         self._agreement = agreement
         self._inner_bits = inner_bits
         self._least_agreement = least_agreement
@@ -71,15 +73,18 @@ class Field:
         levels = soft.levels(llr)
         word, _ = self._outer.decode_soft(self._agreement(levels.reshape(-1, self._inner_bits)))
         sent = self._bits(word)
-        agreement = float(np.where(sent, levels, -levels).sum())
         total = float(np.abs(levels).sum())
+        # What the wrong bits say counts against the word.
+        wrong = sent != soft.to_bits(levels)
+        agreement = total - 2 * float(np.abs(levels[wrong]).sum())
         valid = total > 0 and agreement >= self._least_agreement * total
-        return Word(pack(word[: self._outer.data]), valid, int((sent != soft.to_bits(levels)).sum()), self.bits)
+        return Word(pack(word[: self._outer.data]), valid, int(np.count_nonzero(wrong)), self.bits)
 
     def _bits(self, symbols: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if self._per_word == 1:
+            return self._sent[symbols].reshape(-1)
         values = symbols.reshape(-1, self._per_word) @ (64 ** np.arange(self._per_word - 1, -1, -1))
-        words = np.array([self._encode(int(value)) for value in values])
-        return np.asarray(words[:, None] >> np.arange(self._inner_bits - 1, -1, -1) & 1, dtype=np.uint8).reshape(-1)
+        return np.asarray(self._sent[values]).reshape(-1)
 
 
 HEADER_FIELD = Field(HEADER, golay.encode18, golay.agreement18, 18, 0.65)
@@ -102,5 +107,5 @@ def decode_low_speed(llr: NDArray[np.float32]) -> Word:
     if np.shape(llr) != (LOW_SPEED_BITS,):
         raise ShapeError(f"low speed data: soft bits {np.shape(llr)}; they are ({LOW_SPEED_BITS},)")
     levels = soft.levels(llr)
-    (first, some), (second, more) = cyclic.decode(levels[:16]), cyclic.decode(levels[16:])
-    return Word(bytes([first, second]), some <= 2 and more <= 2 and bool(levels.any()), some + more, LOW_SPEED_BITS)
+    data, errors = cyclic.decode(levels.reshape(2, 16))
+    return Word(bytes(data.tolist()), max(errors) <= 2 and bool(levels.any()), sum(errors.tolist()), LOW_SPEED_BITS)

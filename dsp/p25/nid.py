@@ -47,27 +47,25 @@ class Nid:
         """The 64 bits sent, (64,) uint8. Raises `RangeError` unless 0 ≤ nac < 4096."""
         if not 0 <= self.nac < 4096:
             raise RangeError(f"NAC = {self.nac:#x} does not fit 12 bits: 0 … 0xfff")
-        return soft.from_int(bch.encode(self.nac << 4 | self.duid), bch.LENGTH)
+        return np.unpackbits(np.frombuffer(bch.encode(self.nac << 4 | self.duid).to_bytes(8), dtype=np.uint8))
 
 
 @dataclass(frozen=True, slots=True)
 class NidVerdict:
     """The likeliest network identifier of a received word, and how likely.
 
-    errors: bits of the received word that differ from it. agreement: 1 when every soft bit agrees, 0 when half do.
-    margin: how far the agreement lies above that of the next best.
+    errors: bits of the received word that differ from it. agreement: sum of the levels, each with the sign it gives it.
     """
 
     nid: Nid
     errors: int
-    agreement: float
-    margin: float
+    agreement: int
 
 
 @lru_cache(maxsize=64)
-def _signs(nac: int) -> NDArray[np.float32]:
-    """The seven words of a NAC as rows of ±1."""
-    return soft.from_bits(np.array([Nid(nac, duid).encode() for duid in Duid]))
+def _words(nac: int) -> NDArray[np.uint16]:
+    """The seven data words of a NAC."""
+    return np.array([nac << 4 | duid for duid in Duid], dtype=np.uint16)
 
 
 def decode(levels: soft.Levels, nac: int | None = None) -> NidVerdict:
@@ -76,14 +74,7 @@ def decode(levels: soft.Levels, nac: int | None = None) -> NidVerdict:
     levels: (64,) from `dsp.fec.soft.levels`. Eleven errors are always corrected; the caller judges what lies beyond.
     """
     if nac is None:
-        data, best, second = bch.decode(levels, _KNOWN)
+        data, agreement, errors = bch.decode(levels, _KNOWN)
     else:
-        signs = _signs(nac)
-        scores = signs @ levels
-        order = np.argsort(-scores, kind="stable")
-        data = nac << 4 | list(Duid)[order[0]]
-        best, second = int(scores[order[0]]), int(scores[order[1]])
-    nid = Nid(data >> 4, Duid(data & 0xF))
-    total = float(np.abs(levels).sum()) or 1.0
-    errors = int((nid.encode() != soft.to_bits(levels)).sum())
-    return NidVerdict(nid, errors, best / total, (best - second) / total)
+        data, agreement, errors = bch.decode_among(levels, _words(nac))
+    return NidVerdict(Nid(data >> 4, Duid(data & 0xF)), errors, agreement)

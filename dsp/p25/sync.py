@@ -140,13 +140,12 @@ def read_head(llr: SoftDibits, nac: int | None = None) -> Head:
     verdict = nid.decode(levels[48:], nac)
     sync = float(_SIGNS @ levels[:48])
     power = levels * levels
-    body = verdict.agreement * float(np.abs(levels[48:]).sum())
     errors = int((soft.to_bits(levels[:48]) != SYNC_BITS).sum()) + verdict.errors
     return Head(
         verdict.nid,
         errors,
-        (sync + body) / (float(np.sqrt(power.sum())) or 1.0),
-        body / (float(np.sqrt(power[48:].sum())) or 1.0),
+        (sync + verdict.agreement) / (float(np.sqrt(power.sum())) or 1.0),
+        verdict.agreement / (float(np.sqrt(power[48:].sum())) or 1.0),
     )
 
 

@@ -13,8 +13,9 @@ def code_words() -> NDArray[np.float64]:
     return np.asarray(data @ rows % 2 * 2 - 1, dtype=np.float64)
 
 
-def decode(levels: NDArray[np.float32], words: NDArray[np.float64], allowed: NDArray[np.bool_]) -> tuple[int, int]:
-    """(agreement of the best word, of the runner-up)."""
-    agreement = (words @ levels)[allowed[np.arange(65536) & 15]]
-    first, second = sorted(agreement)[-1:-3:-1]
-    return int(first), int(second)
+def decode(
+    levels: NDArray[np.float32], words: NDArray[np.float64], allowed: NDArray[np.bool_]
+) -> tuple[list[int], int]:
+    """(data of all words that agree best, their agreement)."""
+    agreement = np.where(allowed[np.arange(65536) & 15], words @ levels, -np.inf)
+    return np.flatnonzero(agreement == agreement.max()).tolist(), int(agreement.max())

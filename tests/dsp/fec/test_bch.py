@@ -23,6 +23,11 @@ def levels_of(word: int) -> soft.Levels:
     return soft.levels(soft.from_bits(soft.from_int(word, 64)))
 
 
+@pytest.fixture(scope="module")
+def code_words() -> NDArray[np.float64]:
+    return reference.code_words()
+
+
 @pytest.mark.parametrize("row", range(16))
 def test_generator_row_is_the_printed_one(row: int) -> None:
     assert bch.encode(0x8000 >> row) == 0x8000 >> row << 48 | int(TABLE_19.split()[row], 8)
@@ -38,28 +43,47 @@ def test_eleven_errors_are_always_corrected(data: int, places: set[int]) -> None
     word = bch.encode(data)
     for place in places:
         word ^= 1 << place
-    found, agreement, runner_up = bch.decode(levels_of(word))
-    assert found == data
-    assert agreement == 32 * (64 - 2 * len(places)) > runner_up
+    assert bch.decode(levels_of(word)) == (data, 32 * (64 - 2 * len(places)), len(places))
 
 
 @given(st.integers(0, 2**64 - 1))
 def test_every_word_decodes_to_the_nearest_code_word(word: int) -> None:
-    data, agreement, runner_up = bch.decode(levels_of(word))
-    assert agreement == 32 * (64 - 2 * (bch.encode(data) ^ word).bit_count())
-    assert runner_up <= agreement
+    data, agreement, errors = bch.decode(levels_of(word))
+    assert errors == (bch.encode(data) ^ word).bit_count()
+    assert agreement == 32 * (64 - 2 * errors)
 
 
-def test_agrees_with_the_comparison_of_all_words() -> None:
+@pytest.mark.parametrize("sigma", [0.0, 0.5, 0.8, 1.0, 1.2, 20.0])
+@pytest.mark.parametrize("chosen", [1.0, 0.4])
+def test_agrees_with_the_comparison_of_all_words(code_words: NDArray[np.float64], sigma: float, chosen: float) -> None:
+    """At 0.8 the short way leads to the likeliest word of some, at 1.0 to another, which must not be believed."""
     rng = np.random.default_rng(1)
-    words = reference.code_words()
-    for duids in (np.ones(16, dtype=bool), rng.random(16) < 0.4):
-        for _ in range(10):
-            levels = soft.levels(rng.normal(size=64).astype(np.float32))
-            data, *agreement = bch.decode(levels, duids)
-            assert tuple(agreement) == reference.decode(levels, words, duids)
-            assert int(words[data] @ levels) == agreement[0]
-            assert duids[data & 15]
+    duids = rng.random(16) < chosen
+    for _ in range(40):
+        sent = code_words[rng.choice(np.flatnonzero(duids[np.arange(65536) & 15]))]
+        levels = soft.levels((sent + sigma * rng.normal(size=64)).astype(np.float32))
+        data, agreement, errors = bch.decode(levels, duids)
+        best, most = reference.decode(levels, code_words, duids)
+        assert data in best
+        assert agreement == most
+        assert errors == int(((code_words[data] > 0) != (levels > 0)).sum())
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_a_word_is_not_believed_for_being_the_nearest(code_words: NDArray[np.float64], more: int) -> None:
+    """Ten hard bits are wrong for one word, thirteen for the other; in soft bits they differ by one level at most."""
+    rng = np.random.default_rng(4)
+    apart_by_23 = np.flatnonzero((code_words != code_words[0]).sum(axis=1) == 23)
+    for _ in range(30):
+        near = int(rng.integers(65536))
+        far = near ^ int(rng.choice(apart_by_23))
+        places = rng.permutation(np.flatnonzero(code_words[near] != code_words[far]))
+        says = np.full(64, 40)
+        says[places] = [-2] * 10 + [2] * (7 + more) + [1] * (6 - more)
+        levels = (says * code_words[near]).astype(np.float32)
+        data, agreement, errors = bch.decode(levels)
+        assert (data, errors) in {-1: [(far, 13)], 0: [(near, 10), (far, 13)], 1: [(near, 10)]}[more]
+        assert agreement == reference.decode(levels, code_words, np.ones(16, dtype=bool))[1]
 
 
 def test_soft_bits_correct_more_than_the_hard_limit() -> None:
@@ -89,8 +113,11 @@ def test_known_nac_leaves_seven_words() -> None:
     assert lost <= 6
 
 
-def test_only_candidate_has_its_opposite_as_runner_up() -> None:
-    assert bch.decode_among(levels_of(bch.encode(5)), np.array([5], dtype=np.uint16)) == (5, 2048, -2048)
+def test_only_candidate_is_the_likeliest() -> None:
+    candidates = np.array([5], dtype=np.uint16)
+    candidates.setflags(write=False)
+    assert bch.decode_among(levels_of(bch.encode(5)), candidates) == (5, 2048, 0)
+    assert bch.decode_among(-levels_of(bch.encode(5)), candidates) == (5, -2048, 64)
 
 
 def test_broken_calls_are_refused() -> None:

@@ -63,7 +63,8 @@ def test_short_hamming_corrects_one_error(data: int, place: int) -> None:
 def test_cyclic_corrects_every_two_errors() -> None:
     for places in combinations(range(16), 2):
         word = cyclic.encode(0x5A) ^ sum(1 << p for p in places)
-        assert cyclic.decode(levels_of([word], 16)[0]) == (0x5A, 2)
+        data, errors = cyclic.decode(levels_of([0, word], 16))
+        assert (data.tolist(), errors.tolist()) == ([0, 0x5A], [0, 2])
 
 
 def test_crc_of_a_block_from_the_air() -> None:
@@ -141,7 +142,7 @@ def test_levels() -> None:
         (lambda: golay.agreement18(np.zeros((2, 17), dtype=np.float32)), "(n, 18)"),
         (lambda: golay.agreement24(np.zeros(24, dtype=np.float32)), "(n, 24)"),
         (lambda: hamming.agreement10(np.zeros((2, 9), dtype=np.float32)), "(n, 10)"),
-        (lambda: cyclic.decode(np.zeros(15, dtype=np.float32)), "(16,)"),
+        (lambda: cyclic.decode(np.zeros((2, 15), dtype=np.float32)), "(n, 16)"),
     ],
 )
 def test_broken_calls_are_refused(call, message: str) -> None:  # type: ignore[no-untyped-def]
