@@ -22,7 +22,9 @@ unit that a gap or the end of the stream cuts is completed with erasures, so tha
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,7 +38,8 @@ from dsp.p25.frame import Content, Frame, VoiceFrame
 from dsp.p25.link_control import LinkControl
 from dsp.p25.nid import Duid
 from dsp.p25.pdu import PduHeader
-from dsp.p25.symbols import STATUS_PERIOD, SYMBOL_RATE, SYNC_DIBITS, hard_dibits, information, soft_dibits, symbols_for
+from dsp.p25.stream import PIECE, SymbolStream
+from dsp.p25.symbols import SYMBOL_RATE, SYNC_DIBITS, information, soft_dibits, symbols_for
 from dsp.p25.tsbk import Tsbk
 from dsp.p25.units import HEAD_DIBITS, HEAD_SYMBOLS, UNIT_SYMBOLS
 from dsp.vocoder.imbe import channel
@@ -56,12 +59,11 @@ COASTING_AGREEMENT = 0.91
 0.88 ± 0.01, a signal with 10 % wrong bits 0.94 ± 0.02 (averages of three)."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A part of a unit: `ready` symbols from its start on, `read` makes frames of it."""
+class _Part(NamedTuple):
+    """A part of a unit: whole `ready` symbols from its start on, `read` makes frames of it."""
 
     ready: int
-    read: Callable[[], list[Frame]]
+    read: "Callable[[Framer], list[Frame]]"
 
 
 class Framer:
@@ -89,11 +91,7 @@ class Framer:
 
     def reset(self) -> None:
         """Back to the constructed state."""
-        # Symbols are kept from `_base` on, counted since the start of the stream; `_held` of the room is taken.
-        self._llr = np.zeros((_ROOM, 2), dtype=np.float32)
-        self._index = np.zeros(_ROOM, dtype=np.int64)
-        self._base = 0
-        self._held = 0
+        self._stream = SymbolStream(self._rate)
         self._inverted = False
         self._nac: int | None = self._configured_nac
         self._nac_seen = 0
@@ -103,13 +101,13 @@ class Framer:
 
     def _forget(self) -> None:
         """Drops the unit and all proposals; symbols that came so far are never looked at again."""
-        self._base += self._held
-        self._held = 0
+        self._stream.forget()
         self._proposed: deque[sync.Proposal] = deque()
         self._judged: sync.Proposal | None = None
         self._expected: int | None = None
         self._after: Duid | None = None
         self._after_coasting = False
+        self._due = _NEVER
         self._close()
 
     def _close(self) -> None:
@@ -134,10 +132,6 @@ class Framer:
         """A unit is open."""
         return bool(self._parts)
 
-    @property
-    def _count(self) -> int:
-        return self._base + self._held
-
     def process(self, llr: ArrayLike, index: ArrayLike) -> list[Frame]:
         """Frames that are whole now, in the order they ended.
 
@@ -150,7 +144,11 @@ class Framer:
             raise ShapeError(f"framer: {len(fresh)} symbols with index {at.shape}; each symbol has one")
         if not len(at):
             return []
+        found = self._stream.append(fresh, at)
         frames: list[Frame] = []
+        if found is not None:
+            self._advance(found, frames)
+            return frames
         # Whole stretches without a gap, one after the other.
         ends = []
         if (int(at[-1]) - int(at[0])) * SYMBOL_RATE > (len(at) - 0.5) * self._rate:
@@ -171,26 +169,26 @@ class Framer:
         frames: list[Frame] = []
         if self._duid not in (Duid.LDU1, Duid.LDU2) or self._coasting:
             return frames
-        received = self._count
+        received = self._stream.count
         while self._parts:
             ready = self._start + self._parts[0].ready
-            if ready > self._count:
-                missing = ready - self._count
-                self._hold(np.zeros((missing, 2), dtype=np.float32), self._lost(missing))
+            missing = ready - self._stream.count
+            if missing > 0:
+                self._stream.extend(np.zeros((missing, 2), dtype=np.float32), self._lost(missing), self._needed())
             whole = ready <= received
-            frames += [replace(frame, valid=frame.valid and whole) for frame in self._parts.popleft().read()]
+            frames += [replace(frame, valid=frame.valid and whole) for frame in self._parts.popleft().read(self)]
         return frames
 
     def _lost(self, missing: int) -> NDArray[np.int64]:
         """Index of symbols that did not come, counted on from the last that did."""
-        last = int(self._index[self._held - 1])
+        last = self._stream.when(self._stream.count - 1)
         return last + (np.arange(1, missing + 1, dtype=np.int64) * self._rate) // SYMBOL_RATE
 
     def _bridge(self, at: NDArray[np.int64]) -> list[Frame]:
         """Erasures in the place of the symbols lost before `at`, or a new beginning."""
-        if not self._held:
+        if self._stream.empty:
             return []
-        last = int(self._index[self._held - 1])
+        last = self._stream.when(self._stream.count - 1)
         missing = round((int(at[0]) - last) * SYMBOL_RATE / self._rate) - 1
         if missing <= 0:
             return []
@@ -200,46 +198,45 @@ class Framer:
 
     def _take(self, fresh: NDArray[np.float32], at: NDArray[np.int64]) -> list[Frame]:
         frames: list[Frame] = []
-        for first in range(0, len(fresh), _PIECE):
-            self._hold(fresh[first : first + _PIECE], at[first : first + _PIECE])
-            while self._step(frames):
-                pass
+        for first in range(0, len(fresh), PIECE):
+            piece = slice(first, first + PIECE)
+            self._advance(self._stream.extend(fresh[piece], at[piece], self._needed()), frames)
         return frames
 
-    def _hold(self, fresh: NDArray[np.float32], at: NDArray[np.int64]) -> None:
-        """Keeps the symbols and proposes the places where a sync may begin now."""
-        if self._held + len(fresh) > len(self._llr):
-            self._make_room(len(fresh))
-        before = self._held
-        self._held += len(fresh)
-        self._llr[before : self._held] = fresh
-        self._index[before : self._held] = at
-        searched = max(0, before - SYNC_DIBITS + 1)
-        for found in sync.proposals(self._llr, searched, self._held):
-            if not (self._upright and found.inverted):
-                self._proposed.append(replace(found, place=self._base + found.place))
+    def _advance(self, found: list[sync.Proposal], frames: list[Frame]) -> None:
+        """Does all that is due with the symbols that came, among them places where a sync may begin."""
+        for proposal in found:
+            if not (self._upright and proposal.inverted):
+                self._proposed.append(proposal)
+                self._due = min(self._due, proposal.place + HEAD_SYMBOLS)
+        if self._stream.count < self._due:
+            return
+        while self._step(frames):
+            pass
+        self._due = min(self._next_part(), self._next_head() + HEAD_SYMBOLS)
 
     def _step(self, frames: list[Frame]) -> bool:
         """Does what is due next, in the order of the symbols; False when more symbols are needed."""
-        part = self._start + self._parts[0].ready if self._parts else None
-        head = self._next_head()
-        if part is not None and part <= self._count and (head is None or part <= head + HEAD_SYMBOLS):
-            read = self._parts.popleft().read()
+        part, head = self._next_part(), self._next_head() + HEAD_SYMBOLS
+        if min(part, head) > self._stream.count:
+            return False
+        if part <= head:
+            read = self._parts.popleft().read(self)
             if any(frame.valid and frame.content is not None and frame.name != "IMBE" for frame in read):
                 self._known_nac, self._known_seen = self._nac, self._start
             frames += read
-            return True
-        if head is not None and head + HEAD_SYMBOLS <= self._count:
-            self._judge(head, frames)
-            return True
-        return False
+        else:
+            self._judge(head - HEAD_SYMBOLS, frames)
+        return True
 
-    def _next_head(self) -> int | None:
+    def _next_part(self) -> int:
+        """How many symbols there are when the next part is whole."""
+        return self._start + self._parts[0].ready if self._parts else _NEVER
+
+    def _next_head(self) -> int:
         """Where the next head to be judged begins."""
-        places = [self._proposed[0].place] if self._proposed else []
-        if self._expected is not None:
-            places.append(self._expected)
-        return min(places, default=None)
+        proposed = self._proposed[0].place if self._proposed else _NEVER
+        return proposed if self._expected is None else min(proposed, self._expected)
 
     def _judge(self, place: int, frames: list[Frame]) -> None:
         """Opens a unit at `place` if there is a head; coasts or gives up where one was expected and is not."""
@@ -247,7 +244,7 @@ class Framer:
         if self._proposed and self._proposed[0].place == place:
             here = self._proposed.popleft()
         else:
-            score = sync.score(self._symbols(place, SYNC_DIBITS, self._inverted))
+            score = sync.score(self._stream.symbols(place, SYNC_DIBITS, self._inverted))
             here = sync.Proposal(place, self._inverted, score)
         if expected:
             self._expected = None
@@ -262,7 +259,7 @@ class Framer:
             self._judged = before
             if not expected:
                 return
-        llr = self._symbols(place, HEAD_SYMBOLS, here.inverted)
+        llr = self._stream.symbols(place, HEAD_SYMBOLS, here.inverted)
         attempts = self._attempts(place, expected and here.inverted == self._inverted)
         for nac, limits in () if sync.steady(llr) else attempts:
             head = sync.read_head(llr, nac)
@@ -309,46 +306,19 @@ class Framer:
 
     def _lay_out(self) -> None:
         """The parts of the unit that has begun."""
-        match self._duid:
-            case Duid.HDU:
-                self._add(HEADER_FIELD.bits, lambda: self._header())
-            case Duid.LDU1 | Duid.LDU2:
-                for number, place in enumerate(units.VOICE_PLACES):
-                    if number == 8:
-                        self._add(units.LOW_SPEED_PLACE.stop, lambda: self._voice_unit())
-                    self._add(place.stop, lambda number=number: self._voice(number))  # type: ignore[misc]
-            case Duid.TDU:
-                self._add(28, lambda: self._unit_frame("TDU", None, 0, 0, 28))
-            case Duid.TDULC:
-                self._add(TERMINATOR_FIELD.bits, lambda: self._terminator())
-            case Duid.TSDU:
-                self._add(2 * block.DIBITS, lambda: self._trunking(0))
-            case Duid.PDU:
-                self._add(2 * block.DIBITS, lambda: self._packet_header())
+        assert self._duid is not None
+        self._parts.extend(_PARTS[self._duid])
         if self._duid in UNIT_SYMBOLS:
             self._end_at(UNIT_SYMBOLS[self._duid])
-
-    def _add(self, body_bits: int, read: Callable[[], list[Frame]]) -> None:
-        """A part that is whole when so many body bits are there."""
-        self._parts.append(_Part(symbols_for(HEAD_DIBITS + body_bits // 2), read))
 
     def _end_at(self, length: int) -> None:
         """The unit has so many symbols; behind it the next head is expected."""
         self._expected = self._start + length
         self._after, self._after_coasting = self._duid, self._coasting
 
-    def _symbols(self, place: int, count: int, inverted: bool) -> NDArray[np.float32]:
-        first = place - self._base
-        llr = self._llr[first : first + count]
-        return llr * np.array([-1, 1], dtype=np.float32) if inverted else llr
-
-    def _body(self, first_bit: int, last_bit: int) -> NDArray[np.float32]:
-        """Soft bits of the body of the open unit, status symbols left out."""
-        places = _INFORMATION[HEAD_DIBITS + first_bit // 2 : HEAD_DIBITS + (last_bit + 1) // 2]
-        llr = self._llr[places + (self._start - self._base)]
-        if self._inverted:
-            llr = llr * np.array([-1, 1], dtype=np.float32)
-        return llr.reshape(-1)
+    def _body(self, places: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Soft bits of the open unit."""
+        return self._stream.gather(self._start, places, self._inverted)
 
     def _frame(
         self,
@@ -364,21 +334,19 @@ class Framer:
     ) -> Frame:
         """A frame of the open unit that reaches from its symbol `first` to before `last`."""
         assert self._duid is not None
-        start = self._start - self._base
-        status = hard_dibits(self._symbols(self._start, last, self._inverted)[STATUS_PERIOD - 1 :: STATUS_PERIOD])
         return Frame(
             name,
             self._nac or 0,
             self._duid,
             content,
-            int(self._index[start + first]),
-            int(self._index[start + last - 1]),
+            self._stream.when(self._start + first),
+            self._stream.when(self._start + last - 1),
             errors,
             bits,
             valid,
             self._coasting,
             low_speed,
-            status.tobytes(),
+            self._stream.status(self._start, last, self._inverted),
         )
 
     def _unit_frame(
@@ -388,25 +356,23 @@ class Framer:
         return [self._frame(name, content, 0, last, errors, bits, valid=valid)]
 
     def _header(self) -> list[Frame]:
-        word = HEADER_FIELD.decode(self._body(0, HEADER_FIELD.bits))
+        word = HEADER_FIELD.decode(self._body(_HEADER_PLACES))
         content = units.Header.read(self._nac or 0, word) if word.valid else None
         return self._unit_frame("HDU", content, word.errors, word.bits, HEADER_FIELD.bits, valid=word.valid)
 
     def _terminator(self) -> list[Frame]:
-        word = TERMINATOR_FIELD.decode(self._body(0, TERMINATOR_FIELD.bits))
+        word = TERMINATOR_FIELD.decode(self._body(_TERMINATOR_PLACES))
         content = units.link_control_of(word)
         return self._unit_frame("TDULC", content, word.errors, word.bits, TERMINATOR_FIELD.bits, valid=word.valid)
 
     def _voice(self, number: int) -> list[Frame]:
-        place = units.VOICE_PLACES[number]
-        llr = self._body(place.start, place.stop)
+        llr = self._body(_VOICE_PLACES[number])
         llr.setflags(write=False)
         speech, errors = channel.unprotect_soft(llr)
-        content = VoiceFrame(number, llr, speech.tobytes(), tuple(errors.tolist()))
-        first = symbols_for(HEAD_DIBITS + place.start // 2 + 1) - 1
-        last = symbols_for(HEAD_DIBITS + place.stop // 2)
-        wrong = int(errors.sum())
-        frame = self._frame("IMBE", content, first, last, wrong, VOICE_CODE_BITS)
+        counts = tuple(errors.tolist())
+        content = VoiceFrame(number, llr, speech.tobytes(), counts)
+        first, last = _VOICE_SPANS[number]
+        frame = self._frame("IMBE", content, first, last, sum(counts), VOICE_CODE_BITS)
         if self._coasting and self._is_noise(llr, speech):
             self._close()
             self._expected = None
@@ -422,8 +388,8 @@ class Framer:
 
     def _voice_unit(self) -> list[Frame]:
         field: Field = LINK_FIELD if self._duid == Duid.LDU1 else SYNC_FIELD
-        word = field.decode(np.concatenate([self._body(p.start, p.stop) for p in units.FIELD_PLACES]))
-        low_speed = decode_low_speed(self._body(units.LOW_SPEED_PLACE.start, units.LOW_SPEED_PLACE.stop))
+        word = field.decode(self._body(_FIELD_PLACES))
+        low_speed = decode_low_speed(self._body(_LOW_SPEED_PLACES))
         content: LinkControl | EncryptionSync | None
         if self._duid == Duid.LDU1:
             content, name = units.link_control_of(word), "LDU1"
@@ -444,7 +410,7 @@ class Framer:
 
     def _block_llr(self, number: int) -> NDArray[np.float32]:
         first = 2 * block.DIBITS * number
-        return self._body(first, first + 2 * block.DIBITS).reshape(-1, 2)
+        return self._body(_places(first, first + 2 * block.DIBITS)).reshape(-1, 2)
 
     def _block_span(self, number: int) -> tuple[int, int]:
         first = symbols_for(HEAD_DIBITS + block.DIBITS * number + 1) - 1
@@ -458,7 +424,7 @@ class Framer:
         if number + 1 == units.MOST_TRUNKING_BLOCKS or (found.valid and content.last):
             self._end_at(units.block_unit_symbols(number + 1))
         else:
-            self._add(2 * block.DIBITS * (number + 2), lambda: self._trunking(number + 1))
+            self._parts.append(_part(2 * block.DIBITS * (number + 2), partial(Framer._trunking, number=number + 1)))
         return [frame]
 
     def _packet_header(self) -> list[Frame]:
@@ -471,13 +437,14 @@ class Framer:
                 "PDU", content, found.errors, 2 * block.DIBITS, 2 * block.DIBITS, valid=bool(found.valid)
             )
         self._blocks: list[block.Block] = [found]
-        self._add(4 * block.DIBITS, lambda: self._packet_block(header, 1))
+        self._parts.append(_part(4 * block.DIBITS, lambda framer: framer._packet_block(header, 1)))
         return []
 
     def _packet_block(self, header: PduHeader, number: int) -> list[Frame]:
         self._blocks.append(units.data_block(header, self._block_llr(number)))
         if number < header.blocks:
-            self._add(2 * block.DIBITS * (number + 2), lambda: self._packet_block(header, number + 1))
+            ready = 2 * block.DIBITS * (number + 2)
+            self._parts.append(_part(ready, lambda framer: framer._packet_block(header, number + 1)))
             return []
         self._end_at(units.block_unit_symbols(number + 1))
         content = units.Packet(self._nac or 0, header, tuple(b.data for b in self._blocks[1:]))
@@ -485,29 +452,47 @@ class Framer:
         bits = 2 * block.DIBITS * (number + 1)
         return self._unit_frame("PDU", content, errors, bits, bits)
 
-    def _make_room(self, count: int) -> None:
-        """Forgets symbols nobody will ask for again, and makes the room larger if that is not enough."""
-        keep = [self._count - SYNC_DIBITS + 1]
-        if self._parts:
-            keep.append(self._start)
-        head = self._next_head()
-        if head is not None:
-            keep.append(head)
-        surplus = max(0, min(keep) - self._base)
-        left = self._held - surplus
-        room = len(self._llr)
-        while left + count > room:
-            room *= 2
-        llr, index = np.zeros((room, 2), dtype=np.float32), np.zeros(room, dtype=np.int64)
-        llr[:left] = self._llr[surplus : self._held]
-        index[:left] = self._index[surplus : self._held]
-        self._llr, self._index, self._held, self._base = llr, index, left, self._base + surplus
+    def _needed(self) -> int:
+        """The first symbol that somebody may ask for again."""
+        keep = min(self._stream.count - SYNC_DIBITS + 1, self._next_head())
+        return min(keep, self._start) if self._parts else keep
 
 
-_ROOM = 4096
-"""Symbols kept at first: a voice unit several times over."""
+_NEVER = 1 << 62
+"""More symbols than ever come."""
 
-_PIECE = 1024
-"""Symbols taken at a time, so that a long block does not need long memory."""
+_INFORMATION = information(units.block_unit_symbols(1 + units.MOST_DATA_BLOCKS)).astype(np.int32)
 
-_INFORMATION = information(units.block_unit_symbols(1 + units.MOST_DATA_BLOCKS))
+
+def _places(first_bit: int, last_bit: int) -> NDArray[np.int32]:
+    """Symbols of a unit that carry these bits of its body."""
+    return _INFORMATION[HEAD_DIBITS + first_bit // 2 : HEAD_DIBITS + (last_bit + 1) // 2]
+
+
+_HEADER_PLACES, _TERMINATOR_PLACES = _places(0, HEADER_FIELD.bits), _places(0, TERMINATOR_FIELD.bits)
+_VOICE_PLACES = [_places(place.start, place.stop) for place in units.VOICE_PLACES]
+_VOICE_SPANS = [(int(places[0]), int(places[-1]) + 1) for places in _VOICE_PLACES]
+_FIELD_PLACES = np.concatenate([_places(place.start, place.stop) for place in units.FIELD_PLACES])
+_LOW_SPEED_PLACES = _places(units.LOW_SPEED_PLACE.start, units.LOW_SPEED_PLACE.stop)
+
+
+def _part(body_bits: int, read: Callable[[Framer], list[Frame]]) -> _Part:
+    """A part that is whole when so many body bits are there."""
+    return _Part(symbols_for(HEAD_DIBITS + body_bits // 2), read)
+
+
+_VOICE_PARTS = [
+    _part(place.stop, partial(Framer._voice, number=number)) for number, place in enumerate(units.VOICE_PLACES)
+]
+_VOICE_PARTS.insert(8, _part(units.LOW_SPEED_PLACE.stop, Framer._voice_unit))
+
+_PARTS: dict[Duid, list[_Part]] = {
+    Duid.HDU: [_part(HEADER_FIELD.bits, Framer._header)],
+    Duid.LDU1: _VOICE_PARTS,
+    Duid.LDU2: _VOICE_PARTS,
+    Duid.TDU: [_part(28, lambda framer: framer._unit_frame("TDU", None, 0, 0, 28))],
+    Duid.TDULC: [_part(TERMINATOR_FIELD.bits, Framer._terminator)],
+    Duid.TSDU: [_part(2 * block.DIBITS, partial(Framer._trunking, number=0))],
+    Duid.PDU: [_part(2 * block.DIBITS, Framer._packet_header)],
+}
+"""The parts of each unit in the order sent; of those with blocks the first, which says what follows."""
