@@ -35,6 +35,10 @@ _REPEATED, _MUTED, _ERASED = 1, 2, 4
 # of bits wrong make 14 ± 3; from the border on they count in full, so that noise is repeated away and soon muted.
 _SOFT_WEIGHT = 0.6
 _SOFT_LOST = 18
+_SOFT_ERRORS = np.floor(_SOFT_WEIGHT * np.arange(_SOFT_LOST) + 0.5).astype(np.int32)
+
+# What is counted of a frame of which nothing is known: half the bits of each vector.
+_ALL_UNKNOWN = 4 * (23 // 2) + 3 * (15 // 2)
 
 Samples = NDArray[np.float32]
 
@@ -74,12 +78,13 @@ class ImbeDecoder:
         A frame of which nothing at all is known (all zero, or not a number) is an erasure.
         """
         speech, errors = channel.unprotect_soft(llr)
-        values = np.asarray(llr)
-        if not ((values > 0) | (values < 0)).any():
-            return self.erase()
-        counted = int(errors.sum())
+        counted = sum(errors.tolist())
+        if counted == _ALL_UNKNOWN:
+            values = np.asarray(llr)
+            if not ((values > 0) | (values < 0)).any():
+                return self.erase()
         if counted < _SOFT_LOST:
-            errors = np.floor(_SOFT_WEIGHT * errors + 0.5).astype(np.int32)
+            errors = _SOFT_ERRORS[errors]
         return self._run(speech, errors, counted)
 
     def erase(self) -> Samples:
