@@ -2,9 +2,10 @@
 
     IDLE ──something to say──▶ WAITING ──may speak──▶ KEYING ──transmitter is ready──▶ SPEAKING ──all said──▶ IDLE
 
-Who is polite (station identification) waits until nobody is heard on the port and, on a half-duplex port, nobody is
-received; after `PATIENCE` it speaks under the speech. What the bridge says goes down by 14 dB while somebody is heard,
-so that it never covers him. Pure: the matrix says how things stand at each tick and takes the sound.
+Who is polite (station identification) waits until nobody is heard on the port or about to be and, on a half-duplex
+port, nobody is received or listened for; after `PATIENCE` it speaks under the speech. What the bridge says goes down by
+14 dB while somebody is heard, so that it never covers him. Pure: the matrix says how things stand at each tick and
+takes the sound.
 
 The call sign is due when the interval has run from the first use after the last one; a port that is not used stays
 silent.
@@ -64,12 +65,14 @@ def alignment(length: int, level_dbfs: float) -> Sound:
 class Situation:
     """How a port stands at a tick. ready: bridge time from which its transmitter carries sound, None if not keyed.
 
-    spoken: somebody is heard on it. receiving: somebody is received on it and it cannot do both.
+    spoken: somebody is heard on it. receiving: somebody is received on it or listened for, and it cannot do both.
+    coming: somebody will be heard on it as soon as its transmitter is ready.
     """
 
     ready: int | None
     spoken: bool
     receiving: bool
+    coming: bool = False
 
 
 class Announcer:
@@ -94,6 +97,11 @@ class Announcer:
         return bool(self._queue)
 
     @property
+    def urgent(self) -> bool:
+        """Whether it speaks, or has something to say that does not wait for a pause."""
+        return self._at is not None or any(not sound.polite for sound in self._queue)
+
+    @property
     def due(self) -> int | None:
         """Bridge time at which the call sign is due; None if it is not going to be."""
         return None if self._used is None or self._ident is None else self._used + self.interval
@@ -113,6 +121,12 @@ class Announcer:
         self._queue = deque(kept)
         return found
 
+    def cut(self) -> None:
+        """The port is cut off: a call sign is said anew when it is let through, everything else is dropped."""
+        if self._queue:
+            self._queue = deque(sound for sound in self._queue if sound.polite)
+            self._at = None
+
     def used(self, now: int) -> None:
         """Somebody is heard on the port: it will have to say whose it is."""
         if self._used is None and not any(sound.what == IDENT for sound in self._queue):
@@ -129,7 +143,7 @@ class Announcer:
         sound = self._queue[0]
         if self._at is None:
             patient = sound.polite and now - self._since < PATIENCE
-            if seen.receiving or (patient and seen.spoken):
+            if seen.receiving or (patient and (seen.spoken or seen.coming)):
                 return False, told
             if seen.ready is not None and now >= seen.ready:
                 self._at = 0

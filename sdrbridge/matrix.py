@@ -607,7 +607,7 @@ class Matrix:
                 line.hush([voice], fade=False)
             return None
         line.silenced.pop(over.id, None)
-        if over.id in line.done and over.end is not None:
+        if over.id in line.done:
             return None
         if heard and line.drained(voice):
             return None
@@ -616,6 +616,7 @@ class Matrix:
         whole = voice.since == self._now or self._watch.proven(voice)
         start = line.admitted.setdefault(over.id, over.start if whole else self._now)
         if over.end is not None and start >= over.end:
+            line.done.add(over.id)  # it may be heard from now on, and there is nothing left of it
             return None
         return Talker(
             over.id,
@@ -859,6 +860,7 @@ class Matrix:
             since is not None
             and self._now - since >= self._min_key(row)
             and row not in self._air.by_hand
+            and not self._air.speaks(row)
             and not any(row in other.keying for other in self._lines.values() if other is not line)
             and not any(row in other.leg.rows for other in line.groups if other is not group)
         )

@@ -7,7 +7,7 @@
 A port that is cut off is never on the air. A shortest key time keeps a transmitter there that nobody needs any more.
 """
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,6 +107,11 @@ class Transmitters:
 
     # What the bridge says itself.
 
+    def speaks(self, row: int) -> bool:
+        """Whether the bridge speaks itself on a port, or is about to."""
+        announcer = self._announcers.get(row)
+        return announcer is not None and announcer.urgent
+
     def say(self, row: int, sound: Sound, now: int) -> None:
         """Have the bridge say something into a port."""
         self._announcers.setdefault(row, Announcer()).say(sound, now)
@@ -118,7 +123,7 @@ class Transmitters:
         return announcer is not None and announcer.stop(what)
 
     def announce(
-        self, now: int, rows: Container[int], groups: Iterable[Group], receiving: Container[int], out: Audio
+        self, now: int, rows: Container[int], groups: Collection[Group], receiving: Container[int], out: Audio
     ) -> set[int]:
         """Add what the bridge says in this tick to `out`; the rows that have to be on the air for it.
 
@@ -127,6 +132,8 @@ class Transmitters:
         if not self._announcers:
             return set()
         spoken = {row for group in groups if group.leg.sounds for row in group.leg.rows.tolist()}
+        coming = {row for group in groups if group.leg.launch > now for row in group.leg.rows.tolist()}
+        listening = {row for group in groups if group.until > now for row in group.leg.rows.tolist()}
         wanted = set()
         for row, announcer in self._announcers.items():
             if row not in rows:
@@ -134,10 +141,12 @@ class Transmitters:
             if row in spoken:
                 announcer.used(now)
             if not self.sends(row):
+                announcer.cut()
                 continue
             since = self.since[row]
-            busy = self._ports[row].half_duplex and row in receiving
-            seen = Situation(None if since is None else self.ready(row, now), row in spoken, busy)
+            busy = self._ports[row].half_duplex and (row in receiving or row in listening)
+            ready = None if since is None else self.ready(row, now)
+            seen = Situation(ready, row in spoken, busy, row in coming)
             key, told = announcer.step(now, seen)
             if key:
                 wanted.add(row)

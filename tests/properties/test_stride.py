@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
 from sdrbridge.errors import PatchError
+from sdrbridge.handling import AS_IT_IS, Handling
 from sdrbridge.matrix import Event, Matrix
 from sdrbridge.patch import Member, Patch, Rules
 from sdrbridge.port import Audio, Loopback, Port
@@ -52,7 +53,7 @@ CHANGES = st.lists(
     st.builds(
         Change,
         st.integers(0, LENGTH // TICK_SAMPLES),
-        st.sampled_from(["mute", "unmute", "drop", "add", "gain", "unmake"]),
+        st.sampled_from(["mute", "unmute", "drop", "add", "gain", "unmake", "deafen", "free"]),
         st.sampled_from(NAMES),
     ),
     max_size=4,
@@ -68,15 +69,32 @@ RULES = st.builds(
 )
 
 
+LIVELY = {
+    "B": Handling(ident="ET", ident_s=2.0),
+    "C": Handling(busy_tone=True),
+    "D": Handling(break_in="pauses", break_in_ms=100, ident="E", ident_s=1.5),
+}
+"""Call signs, busy tones and break-in in pauses."""
+
+
 class Scene:
     """Six ports in two patches, three of them slow, one of them half-duplex."""
 
-    def __init__(self, rules: Rules, overs: list[Over]) -> None:
+    def __init__(self, rules: Rules, overs: list[Over], lively: bool = False) -> None:
+        handling = LIVELY if lively else {}
         self.loops = {n: Loopback(n, keep=LENGTH + AUDIO_RATE, latency=252, decision=700) for n in NAMES}
         self.events: list[Event] = []
         access = {"B": 300, "C": 1000, "F": 33}
         setup = [
-            Port(n, x, x, priority=int(n == "E"), access_ms=access.get(n, 0), half_duplex=n == "D")
+            Port(
+                n,
+                x,
+                x,
+                priority=int(n == "E"),
+                access_ms=access.get(n, 0),
+                half_duplex=n == "D",
+                handling=handling.get(n, AS_IT_IS),
+            )
             for n, x in self.loops.items()
         ]
         patches = [
@@ -103,6 +121,8 @@ class Scene:
                     m.add("p", change.name)
                 case "gain":
                     m.set_gain("p", change.name, "B", -6.0)
+                case "deafen" | "free":
+                    m.mute_port(change.name, rx=False, tx=change.verb == "deafen")
                 case "unmake":
                     m.unmake("q")
         except PatchError:
@@ -128,9 +148,9 @@ class Scene:
 
 
 @settings(max_examples=60, deadline=None)
-@given(RULES, OVERS, CHANGES, st.sampled_from([2, 7, 50, 1000]))
-def test_strides_are_ticks(rules: Rules, overs: list[Over], changes: list[Change], longest: int) -> None:
-    ticks, strides = Scene(rules, overs), Scene(rules, overs)
+@given(RULES, OVERS, CHANGES, st.sampled_from([2, 7, 50, 1000]), st.booleans())
+def test_strides_are_ticks(rules: Rules, overs: list[Over], changes: list[Change], longest: int, lively: bool) -> None:
+    ticks, strides = Scene(rules, overs, lively), Scene(rules, overs, lively)
     ticks.run(changes, 1)
     strides.run(changes, longest)
     assert strides.events == ticks.events

@@ -158,6 +158,35 @@ def test_a_station_identifies_itself_once_an_interval_of_use_and_never_over_spee
     assert len(s.loops["B"].keyed.intervals) >= 4
 
 
+def test_a_port_cut_off_in_the_middle_says_its_call_sign_anew_and_whole_and_nothing_else() -> None:
+    s = Scene(Handling(ident="W1AW", ident_s=30, busy_tone=True), access_ms=100)
+    ident = sounds.call_sign("W1AW")
+    s.loops["A"].say(0, noise(8000, 1))
+    while not s.announced():
+        s.run(s.now + TICK)
+    s.run(s.now + 8000)
+    s.matrix.mute_port("B", rx=False, tx=True)
+    cut = s.now
+    s.run(cut + 24_000)
+    s.matrix.mute_port("B", rx=False, tx=False)
+    s.run(s.now + 80_000)
+    got = s.loops["B"].sent()
+    assert not got[cut + 40 : cut + 24_000].any()
+    again = got[cut + 24_000 :]
+    first = int(np.flatnonzero(again)[0])
+    assert first >= 800
+    np.testing.assert_allclose(again[first : first + len(ident) - 1], ident[1:], atol=1e-6)
+    assert len(s.announced()) == 2 and not s.matrix.keyed("B")
+    # A tone that was asked for before it was cut off is not taken up again.
+    s.matrix.align("B", -20.0, 80_000)
+    s.run(s.now + 8000)
+    s.matrix.mute_port("B", rx=False, tx=True)
+    s.run(s.now + 8000)
+    s.matrix.mute_port("B", rx=False, tx=False)
+    s.run(s.now + 8000)
+    assert not s.matrix.keyed("B") and not s.matrix.align_stop("B")
+
+
 def test_a_call_sign_from_a_file_is_brought_to_the_rate_of_the_bridge(tmp_path: Path) -> None:
     path = tmp_path / "call.wav"
     t = np.arange(16000) / 16000

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from sdrbridge.handling import Handling
@@ -105,6 +106,36 @@ def test_the_key_is_let_go_in_speech_pauses_and_no_speech_is_lost() -> None:
     assert int(np.flatnonzero(got)[-1]) - len(said) < 4000
 
 
+def test_a_call_sign_that_is_due_is_not_sent_where_the_key_was_let_go_to_listen() -> None:
+    said = phrases(20, 1)
+    handling = Handling(break_in="pauses", break_in_ms=1000, ident="W1AW", ident_s=5.0)
+    s = Scene(Patch("p", members("A", "D"), rules=Rules(hang=0)), handling, access_ms=200)
+    s.loops["A"].say(0, said)
+    s.run(len(said) + 80_000)
+    (ident,) = s.told("port.announced")
+    windows = s.told("port.listens")
+    assert len([w for w in windows if float(str(w["t_s"])) > 5.0]) >= 3
+    keyed = s.loops["D"].keyed.intervals
+    for window in windows:
+        begin = round(float(str(window["t_s"])) * 8000)
+        assert not any(on < begin + 8000 and off > begin for on, off in keyed)
+    # It comes when the talker has ended, and he was heard whole.
+    at = round(float(str(ident["t_s"])) * 8000)
+    got = s.loops["D"].sent()
+    np.testing.assert_array_equal(got[:at][got[:at] != 0], said[said != 0])
+
+
+def test_who_has_timed_out_is_not_heard_again_before_he_unkeys_though_his_radio_transmits_meanwhile() -> None:
+    s = Scene(Patch("p", members("A", "C", "D"), rules=Rules(hang=0, timeout=16_000)), Handling())
+    stuck = s.loops["D"].say(0, noise(64_000, 1))
+    s.loops["A"].say(24_000, noise(4000, 2))
+    s.loops["D"].say(72_000, noise(4000, 3))
+    s.run(90_000)
+    assert [e["over"] for e in s.told("floor.timed_out")] == [stuck.id]
+    assert [e["port"] for e in s.told("floor.granted")] == ["D", "A", "D"]
+    assert np.count_nonzero(s.loops["C"].sent()) == pytest.approx(16_000 + 2 * 4000, abs=400)
+
+
 def test_who_breaks_in_during_such_a_window_is_heard_and_takes_the_floor_if_he_may() -> None:
     said = phrases(10, 2)
     s = Scene(Patch("p", members("A", "D"), rules=Rules(hang=0)), Handling(break_in="pauses"), priority=5)
@@ -137,6 +168,16 @@ def test_a_channel_hears_for_a_radio_while_it_transmits() -> None:
     assert not s.matrix.keyed("D")
     off = s.loops["D"].keyed.intervals[0][1]
     assert at <= off <= at + 2 * TICK
+
+
+def test_an_over_that_might_stand_for_a_radio_and_has_ended_is_let_go_of() -> None:
+    """It ended unheard just before the radio was keyed: nobody waits for more of it."""
+    s = Scene(Patch("p", members("A", "C", "D"), rules=Rules(hang=0)), Handling(break_in="INPUT"))
+    for start in range(4000, 5000, 40):
+        over = s.loops["INPUT"].say(s.now + start, noise(500, 1))
+        s.loops["A"].say(s.now + 4600, noise(800, 2))
+        s.run(s.now + 16_000)
+        assert over.id in [e["over"] for e in s.told("over.done")]
 
 
 def test_what_the_radio_hears_itself_is_not_taken_twice() -> None:
