@@ -1,7 +1,7 @@
 """One burst of P25 symbols after a frame sync: fixed filter and trained equaliser side by side."""
 
 cimport cython
-from libc.math cimport atan2, cos, fabs, sin, sqrt
+from libc.math cimport cos, fabs, sin
 from libc.string cimport memcpy, memmove, memset
 
 from dsp.p25._mlsd cimport Detector
@@ -9,10 +9,29 @@ from dsp.p25._mlsd cimport Detector
 cdef extern from "p25/_equalizer.h" nogil:
     enum:
         TAPS  # of the equaliser, two samples apart
-    void equalizer_taps(
-        const double *parts, int real, int all, const double *past, const double *rest, double doubt, double noise,
-        double *br, double *bi, double *wr, double *wi,
+        RAYS  # of the channel, two samples apart
+        MADE  # samples of the signal that the decisions make, two apart
+        LANES
+        ACROSS  # symbols to either side that reach into the equaliser's samples
+    ctypedef struct Channel:
+        double hr[LANES]
+        double hi[LANES]
+        double vr[LANES]
+        double vi[LANES]
+        double hh[RAYS][LANES]
+        double vv[RAYS][LANES]
+        double power
+        double unexplained
+    void equalizer_design(
+        const double *ray_r, const double *ray_i, const float *reach, const float *past, const float *rest, float doubt,
+        float noise, float *wr, float *wi, double *er, double *ei,
     )
+    void channel_learn(
+        Channel *channel, const double *xr, const double *xi, int count, int place, const double *sr, const double *si,
+        double drift, double model,
+    )
+    void small_circle(double a, double *c, double *s)
+    double small_angle(double y, double x)
 
 cdef enum:
     STEP = 5  # samples a symbol
@@ -22,15 +41,11 @@ cdef enum:
     RING = 256  # symbols remembered
     MASK = RING - 1
     PULSE = 20  # samples to either side over which the pulse reaches
-    RAYS = 3  # of the channel, two samples apart
-    PAIRS = RAYS * RAYS  # products of two rays: three squares, three real and three imaginary parts
     BEHIND = 4  # symbols between the newest and the one whose samples the channel learns from
     RECALL = 36  # symbols the equaliser learns from when it wakes
     HEED = 12  # symbols by which the choice of path looks ahead
-    ACROSS = 5  # symbols to either side that reach into the equaliser's samples
     ROOM = 1024  # samples kept, turned back by the frequency of the sync
     KEPT = 512  # the newest of them stay when the room is full
-    MADE = 32  # samples of the signal that the decisions make, two apart
     SYNC = 24  # symbols of the sync; so many known ones the sequence detector begins behind
 
 # Where the fixed filter has so little noise it makes no errors (45° are five standard deviations away), and the
@@ -62,9 +77,10 @@ cdef struct Turns:
     double i[4]
 
 
-cdef inline void _turns(double turn, double step, Turns *by) noexcept nogil:
-    cdef double tr = cos(turn), ti = sin(turn), cr = cos(step), ci = sin(step)
-    cdef double r = cr * cr - ci * ci, i = 2 * cr * ci
+cdef inline void _turns(double turn, double cr, double ci, Turns *by) noexcept nogil:
+    # cr, ci: cosine and sine of the step
+    cdef double tr, ti, r = cr * cr - ci * ci, i = 2 * cr * ci
+    small_circle(turn, &tr, &ti)
     by.r[0] = tr * cr - ti * ci
     by.i[0] = tr * ci + ti * cr
     by.r[2] = tr * cr + ti * ci
@@ -159,14 +175,14 @@ cdef class Filters:
 
     cdef double taps[WIDTH]
     cdef double pulse[2 * PULSE + 1]
-    cdef const double[:, :, ::1] products
-    cdef const double[:, :, ::1] reach
+    cdef const float[:, :, ::1] products
+    cdef const float[:, :, ::1] reach
     cdef const double[:, ::1] response
     cdef double memory, memory_sequence
 
     def __init__(
-        self, const double[::1] taps, const double[::1] pulse, const double[:, :, ::1] products,
-        const double[:, :, ::1] reach, double memory, const double[:, ::1] response, double memory_sequence,
+        self, const double[::1] taps, const double[::1] pulse, const float[:, :, ::1] products,
+        const float[:, :, ::1] reach, double memory, const double[:, ::1] response, double memory_sequence,
     ):
         cdef Py_ssize_t i
         for i in range(WIDTH):
@@ -188,6 +204,7 @@ cdef class Burst:
     cdef Filters filters
     cdef readonly long long start  # sample of point 0
     cdef readonly double turn0, step
+    cdef double step_r, step_i  # cosine and sine of it
     cdef double more  # turn found since the sync
     cdef double step0
     cdef bint free_step
@@ -200,27 +217,19 @@ cdef class Burst:
     cdef double xi[ROOM]
     cdef long long origin, filled
     cdef double or_, oi  # turn of the next of them
+    cdef double back_r, back_i  # and from one to the next
     cdef double pr[RING]  # the symbols as points, by decision
     cdef double pi[RING]
     cdef double sr[MADE]  # the signal they make, at even samples; the next is number `made`
     cdef double si[MADE]
     cdef long long made
-    # Kalman filter of the channel: taps h and their slopes per symbol v; covariances of h, of v with h, of v.
-    cdef double hr[RAYS]
-    cdef double hi[RAYS]
-    cdef double vr[RAYS]
-    cdef double vi[RAYS]
-    cdef double hh[RAYS][RAYS]
-    cdef double vh[RAYS][RAYS]
-    cdef double vv[RAYS][RAYS]
-    cdef double power  # of the samples
-    cdef double unexplained  # power that the channel does not explain
+    cdef Channel channel
     cdef long long learnt  # newest symbol learnt from
     cdef double ur, ui  # the newest point by decision, in the frame of the channel
     cdef double gr[RAYS]  # the channel for which these were solved
     cdef double gi[RAYS]
-    cdef double wr[TAPS]
-    cdef double wi[TAPS]
+    cdef float wr[TAPS]
+    cdef float wi[TAPS]
     cdef double er[ACROSS]  # what the symbols before leave in the equaliser's output
     cdef double ei[ACROSS]
     cdef float soft[2][RING][2]
@@ -242,6 +251,8 @@ cdef class Burst:
         self.filters = filters
         self.start = start
         self.turn0 = turn
+        self.back_r = cos(turn / STEP)
+        self.back_i = -sin(turn / STEP)
         self.step0 = step
         self.free_step = free_step
         self.bias = 0
@@ -253,9 +264,14 @@ cdef class Burst:
         self.follows = False
         self._restart()
 
+    cdef void _set_step(self, double step) noexcept nogil:
+        self.step = step
+        self.step_r = cos(step)
+        self.step_i = sin(step)
+
     cdef void _restart(self) noexcept nogil:
         self.more = 0
-        self.step = self.step0
+        self._set_step(self.step0)
         self.decided = 0
         self.woke = 0
         self.awake = False
@@ -267,11 +283,9 @@ cdef class Burst:
     cdef void _take(self, const float complex[::1] x, long long base, long long end) noexcept nogil:
         # Samples up to `end`, counted from the first point, into the room.
         cdef long long at = self.origin + self.filled + self.start - base, n = self.filled, gone
-        cdef double c, s, t, size
+        cdef double c = self.back_r, s = self.back_i, t, size
         if end <= self.origin + self.filled:
             return
-        c = cos(self.turn0 / STEP)
-        s = -sin(self.turn0 / STEP)
         while self.origin + n < end:
             if n == ROOM:
                 gone = ROOM - KEPT
@@ -341,18 +355,12 @@ cdef class Burst:
         for n in range(STEP * first, STEP * (first + 16)):
             power += self.xr[n - self.origin] * self.xr[n - self.origin]
             power += self.xi[n - self.origin] * self.xi[n - self.origin]
-        self.power = power / (16 * STEP)
-        self.unexplained = 0.05 * self.power
-        memset(self.hr, 0, sizeof(self.hr))
-        memset(self.hi, 0, sizeof(self.hi))
-        memset(self.vr, 0, sizeof(self.vr))
-        memset(self.vi, 0, sizeof(self.vi))
-        memset(self.hh, 0, sizeof(self.hh))
-        memset(self.vh, 0, sizeof(self.vh))
-        memset(self.vv, 0, sizeof(self.vv))
+        memset(&self.channel, 0, sizeof(self.channel))
+        self.channel.power = power / (16 * STEP)
+        self.channel.unexplained = 0.05 * self.channel.power
         for r in range(RAYS):
-            self.hh[r][r] = self.power
-            self.vv[r][r] = self.settings.still * self.power
+            self.channel.hh[r][r] = self.channel.power
+            self.channel.vv[r][r] = self.settings.still * self.channel.power
         memset(self.gr, 0, sizeof(self.gr))
         memset(self.gi, 0, sizeof(self.gi))
         memset(self.wr, 0, sizeof(self.wr))
@@ -367,121 +375,46 @@ cdef class Burst:
         self.made = STEP * (self.learnt + 1) - 4 + ((self.learnt + 1) & 1)
 
     cdef void _learn(self) noexcept nogil:
-        # One symbol more: the channel moves on, then each of the two or three even samples around it corrects it.
-        cdef long long j = self.learnt + 1, n, m, o
-        cdef Py_ssize_t a, b
-        cdef double er, ei, s, noise, off = 0, here = 0, kr, ki
-        cdef double cr[RAYS]
-        cdef double ci[RAYS]
-        cdef double gr[2 * RAYS]  # covariances times conj(c)
-        cdef double gi[2 * RAYS]
+        # One symbol more, with the two or three even samples around it.
+        cdef long long j = self.learnt + 1
+        cdef int o = 1 if j & 1 else 2
+        cdef Py_ssize_t first = <Py_ssize_t>(STEP * j - o - self.origin)
         self.learnt = j
-        for a in range(RAYS):
-            self.hr[a] += self.vr[a]
-            self.hi[a] += self.vi[a]
-            for b in range(a + 1):
-                self.hh[a][b] += self.vh[a][b] + self.vh[b][a] + self.vv[a][b]
-                self.hh[b][a] = self.hh[a][b]
-        for a in range(RAYS):
-            for b in range(RAYS):
-                self.vh[a][b] += self.vv[a][b]
-            self.vv[a][a] += self.settings.drift * self.power
-        o = 1 if j & 1 else 2
         self._make(STEP * j + o + 4)
-        noise = max(self.unexplained, self.settings.model * self.power)
-        for n in range(STEP * j - o, STEP * j + o + 1, 2):
-            er = self.xr[n - self.origin]
-            ei = self.xi[n - self.origin]
-            here += er * er + ei * ei
-            for a in range(RAYS):  # rays two samples early, on time, two samples late
-                m = ((n >> 1) + 1 - a) & (MADE - 1)
-                cr[a] = self.sr[m]
-                ci[a] = self.si[m]
-                er -= cr[a] * self.hr[a] - ci[a] * self.hi[a]
-                ei -= cr[a] * self.hi[a] + ci[a] * self.hr[a]
-            s = noise
-            for a in range(RAYS):
-                gr[a] = gi[a] = gr[RAYS + a] = gi[RAYS + a] = 0
-                for b in range(RAYS):
-                    gr[a] += self.hh[a][b] * cr[b]
-                    gi[a] -= self.hh[a][b] * ci[b]
-                    gr[RAYS + a] += self.vh[a][b] * cr[b]
-                    gi[RAYS + a] -= self.vh[a][b] * ci[b]
-                s += cr[a] * gr[a] - ci[a] * gi[a]
-            s = 1 / s
-            off += (er * er + ei * ei) * noise * s
-            for a in range(RAYS):
-                kr = gr[a] * s
-                ki = gi[a] * s
-                self.hr[a] += kr * er - ki * ei
-                self.hi[a] += kr * ei + ki * er
-                for b in range(RAYS):
-                    self.hh[a][b] -= kr * gr[b] + ki * gi[b]
-                kr = gr[RAYS + a] * s
-                ki = gi[RAYS + a] * s
-                self.vr[a] += kr * er - ki * ei
-                self.vi[a] += kr * ei + ki * er
-                for b in range(RAYS):
-                    self.vh[a][b] -= kr * gr[b] + ki * gi[b]
-                    self.vv[a][b] -= kr * gr[RAYS + b] + ki * gi[RAYS + b]
-        self.power += 0.02 * (here / (o + 1) - self.power)
-        self.unexplained += 0.05 * (off / (o + 1) - self.unexplained)
+        channel_learn(
+            &self.channel, self.xr + first, self.xi + first, o + 1, <int>(((STEP * j - o) >> 1) + 1) & (MADE - 1), self.sr,
+            self.si, self.settings.drift, self.settings.model,
+        )
 
     cdef double _common_turn(self) noexcept nogil:
         # What all taps turn by in a symbol: Im ∑ conj(h)·v / ∑ |h|².
         cdef Py_ssize_t a
         cdef double size = 1e-30, turn = 0
         for a in range(RAYS):
-            size += self.hr[a] * self.hr[a] + self.hi[a] * self.hi[a]
-            turn += self.hr[a] * self.vi[a] - self.hi[a] * self.vr[a]
+            size += self.channel.hr[a] * self.channel.hr[a] + self.channel.hi[a] * self.channel.hi[a]
+            turn += self.channel.hr[a] * self.channel.vi[a] - self.channel.hi[a] * self.channel.vr[a]
         return turn / size
 
     cdef void _design(self, long long k) noexcept nogil:
         # The taps of least mean square error for the channel as it will be at point k, if that has moved enough.
         cdef double gr[RAYS]
         cdef double gi[RAYS]
-        cdef double part[PAIRS]
-        cdef double lr[TAPS]
-        cdef double li[TAPS]
-        cdef Py_ssize_t a, b, n, q, m
-        cdef double r, i, lead = k - self.learnt, moved = 0
+        cdef Py_ssize_t a
+        cdef double lead = k - self.learnt, moved = 0, left = self.channel.unexplained, power = self.channel.power
         # How far the decisions before are not believed: from a feedback equaliser to a linear one.
         cdef double doubt = min(1.0, 0.05 + self.settings.doubt * self.eq.noise)
-        m = RAYS
         for a in range(RAYS):
-            gr[a] = self.hr[a] + lead * self.vr[a]
-            gi[a] = self.hi[a] + lead * self.vi[a]
-            part[a] = gr[a] * gr[a] + gi[a] * gi[a]
+            gr[a] = self.channel.hr[a] + lead * self.channel.vr[a]
+            gi[a] = self.channel.hi[a] + lead * self.channel.vi[a]
             moved += (gr[a] - self.gr[a]) * (gr[a] - self.gr[a]) + (gi[a] - self.gi[a]) * (gi[a] - self.gi[a])
-            for b in range(a):
-                part[m] = gr[b] * gr[a] + gi[b] * gi[a]
-                part[m + 3] = gr[b] * gi[a] - gi[b] * gr[a]
-                m += 1
-        if moved < self.settings.worth * max(self.unexplained, self.settings.model * self.power):
+        if moved < self.settings.worth * max(left, self.settings.model * power):
             return
         memcpy(self.gr, gr, sizeof(gr))
         memcpy(self.gi, gi, sizeof(gi))
-        for a in range(TAPS):
-            lr[a] = 0
-            li[a] = 0
-        for n in range(RAYS):
-            for a in range(TAPS):
-                lr[a] += gr[n] * self.filters.reach[n, 0, a]
-                li[a] -= gi[n] * self.filters.reach[n, 0, a]
-        r = max(self.unexplained, 0.001 * self.power) + 1e-30
-        equalizer_taps(
-            part, 2 * RAYS, PAIRS, &self.filters.products[0, 0, 0], &self.filters.products[1, 0, 0], doubt, r, lr, li, self.wr, self.wi
+        equalizer_design(
+            gr, gi, &self.filters.reach[0, 0, 0], &self.filters.products[0, 0, 0], &self.filters.products[1, 0, 0],
+            <float>doubt, <float>(max(left, 0.001 * power) + 1e-30), self.wr, self.wi, self.er, self.ei,
         )
-        for q in range(ACROSS):
-            self.er[q] = 0
-            self.ei[q] = 0
-            for n in range(RAYS):
-                r = i = 0
-                for a in range(TAPS):
-                    r += self.filters.reach[n, q + 1, a] * self.wr[a]
-                    i += self.filters.reach[n, q + 1, a] * self.wi[a]
-                self.er[q] += (1 - doubt) * (gr[n] * r - gi[n] * i)
-                self.ei[q] += (1 - doubt) * (gr[n] * i + gi[n] * r)
 
     def train_on(self, const float complex[::1] x, long long base, const unsigned char[::1] known):
         """Begin again with the first symbols known: (n,) dibits, n ≥ 24. x[0] is sample `base`."""
@@ -560,7 +493,7 @@ cdef class Burst:
         cdef double r
         cdef long long k
         cdef int d
-        _turns(self.more, self.step, &by)
+        _turns(self.more, self.step_r, self.step_i, &by)
         for k in range(max(self.decided - RECALL, 1), self.decided):
             d = self.said[k & MASK]
             self.ur = self.pr[(k - 1) & MASK]
@@ -581,7 +514,7 @@ cdef class Burst:
         cdef long long k = self.decided
         cdef Py_ssize_t slot = k & MASK
         settle = max(SETTLE, 1.0 / (k + 2))
-        _turns(self.more, self.step, &by)
+        _turns(self.more, self.step_r, self.step_i, &by)
         self._filter(k, &r, &i)
         d = _nearest(self.plain.rr, self.plain.ri, r, i, &by, metric)
         if known >= 0:
@@ -621,18 +554,18 @@ cdef class Burst:
             self.soft[1][slot][1] = self.soft[0][slot][1]
             self.quality[1][slot] = 2
         if self.awake and self.eq.noise < self.plain.noise:
-            off = atan2(self.eq.qi, self.eq.qr)
+            off = small_angle(self.eq.qi, self.eq.qr)
             d = e
             if known < 0 and self.eq.noise < 0.5 * self.plain.noise:
                 self.more += self.settings.steer * self._common_turn()
         else:
-            off = atan2(self.plain.qi, self.plain.qr)
+            off = small_angle(self.plain.qi, self.plain.qr)
         gain = self.gain_known if known >= 0 else self.gain
         if fabs(off) < 0.7:
             self.more += gain * off
             if self.free_step:
-                self.step += 0.02 * gain * off * SYMBOL[d]
-                self.step = min(max(self.step, 0.74 * PI_4), 1.18 * PI_4)
+                r = self.step + 0.02 * gain * off * SYMBOL[d]
+                self._set_step(min(max(r, 0.74 * PI_4), 1.18 * PI_4))
         self.decided = k + 1
         if known < 0:
             if self.awake:

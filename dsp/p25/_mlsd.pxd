@@ -1,9 +1,12 @@
 """Sequence detection of C4FM: the fields and the steps of the detector, for `dsp.p25._equalizer`."""
 
+cdef extern from "p25/_mlsd.h" nogil:
+    enum:
+        STEP  # samples a symbol
+        STATES  # the symbol before and this one
+        BRANCHES  # and the next
+
 cdef enum:
-    STEP = 5  # samples a symbol
-    STATES = 16  # the symbol before and this one
-    BRANCHES = 64  # and the next
     RING = 256  # symbols remembered
 
 
@@ -23,7 +26,7 @@ cdef class Detector:
     cdef float gamma[RING][BRANCHES]  # of the branches of each symbol
 
     cdef void _shape(self, double step) noexcept nogil
-    cdef void _through(self, const float complex *x, const float *tr, const float *ti) noexcept nogil
+    cdef void _through(self, const float *x, const float *tr, const float *ti) noexcept nogil
     cdef void start(
         self, const float complex *x, const signed char *known, Py_ssize_t n, long long number, double turn, double step
     ) noexcept nogil

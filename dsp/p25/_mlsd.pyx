@@ -2,7 +2,14 @@
 
 cimport cython
 from libc.math cimport cos, fabs, sin
-from libc.string cimport memcpy
+
+cdef extern from "p25/_mlsd.h" nogil:
+    float mlsd_forward(
+        const float *x, const float *tr, const float *ti, const float (*wr)[BRANCHES], const float (*wi)[BRANCHES],
+        const float *alpha, float *gamma, float *beyond, float *rr, float *ri, const float *by_r, const float *by_i,
+        float memory, float *power,
+    )
+    void mlsd_backward(const float *gamma, const float *alpha, float *beta, float *of)
 
 cdef enum:
     MASK = RING - 1
@@ -19,11 +26,6 @@ SYMBOL[0] = 1
 SYMBOL[1] = 3
 SYMBOL[2] = -1
 SYMBOL[3] = -3
-
-
-cdef inline float _most(float a, float b, float c, float d) noexcept nogil:
-    cdef float left = a if a > b else b, right = c if c > d else d
-    return left if left > right else right
 
 
 @cython.final
@@ -123,56 +125,15 @@ cdef class Detector:
             self.by_r[i] = <float>cos(turn + step * SYMBOL[i])
             self.by_i[i] = <float>sin(turn + step * SYMBOL[i])
         for k in range(count):
-            self._through(x + STEP * k, tr, ti)
+            self._through(<const float *>(x + STEP * k), tr, ti)
 
-    cdef void _through(self, const float complex *x, const float *tr, const float *ti) noexcept nogil:
-        cdef float cr[BRANCHES]  # the samples against the signal of each branch
-        cdef float ci[BRANCHES]
-        cdef float rr[STATES]
-        cdef float ri[STATES]
-        cdef float xr, xi, value, r, i, power = 0, best = LOWEST
-        cdef float memory = <float>self.memory, share = <float>((1 - self.memory) / STEP)
-        cdef Py_ssize_t n, j, a, s, won = 0
-        cdef float *gamma = self.gamma[self.at & MASK]
-        cdef float *alpha = self.alpha[self.at & MASK]
-        cdef float *beyond = self.alpha[(self.at + 1) & MASK]
-        for j in range(BRANCHES):
-            cr[j] = ci[j] = 0
-        for n in range(STEP):
-            xr = x[n].real * tr[n] + x[n].imag * ti[n]
-            xi = x[n].imag * tr[n] - x[n].real * ti[n]
-            power += xr * xr + xi * xi
-            for j in range(BRANCHES):
-                cr[j] += xr * self.wr[n][j] + xi * self.wi[n][j]
-                ci[j] += xi * self.wr[n][j] - xr * self.wi[n][j]
-        # |x|² − |x − r·w|², summed over the samples
-        for s in range(STATES):
-            r = 2 * self.rr[s]
-            i = 2 * self.ri[s]
-            value = STEP * (self.rr[s] * self.rr[s] + self.ri[s] * self.ri[s])
-            for j in range(4 * s, 4 * s + 4):
-                gamma[j] = r * cr[j] + i * ci[j] - value
-        for j in range(STATES):
-            s = j >> 2
-            a = 0
-            beyond[j] = alpha[s] + gamma[j]
-            for n in range(1, 4):
-                value = alpha[4 * n + s] + gamma[16 * n + j]
-                if value > beyond[j]:
-                    beyond[j] = value
-                    a = n
-            if beyond[j] > best:
-                best = beyond[j]
-                won = 16 * a + j
-            r = memory * self.rr[4 * a + s] + share * cr[16 * a + j]
-            i = memory * self.ri[4 * a + s] + share * ci[16 * a + j]
-            rr[j] = r * self.by_r[s] - i * self.by_i[s]
-            ri[j] = r * self.by_i[s] + i * self.by_r[s]
-        for j in range(STATES):
-            beyond[j] -= best
-        memcpy(self.rr, rr, sizeof(rr))
-        memcpy(self.ri, ri, sizeof(ri))
-        self.noise += SETTLE * ((power - gamma[won]) / STEP - self.noise)
+    cdef void _through(self, const float *x, const float *tr, const float *ti) noexcept nogil:
+        cdef float power, won
+        won = mlsd_forward(
+            x, tr, ti, self.wr, self.wi, self.alpha[self.at & MASK], self.gamma[self.at & MASK],
+            self.alpha[(self.at + 1) & MASK], self.rr, self.ri, self.by_r, self.by_i, <float>self.memory, &power,
+        )
+        self.noise += SETTLE * ((power - won) / STEP - self.noise)
         self.at += 1
 
     def soft(self, long long first, double scale, float[:, ::1] out):
@@ -187,37 +148,17 @@ cdef class Detector:
     cdef void likeliest(self, long long first, Py_ssize_t n, double scale, float *out) noexcept nogil:
         # As `soft`; out: (n, 2).
         cdef float beta[STATES]
-        cdef float into[STATES]
         cdef float of[4]
         cdef float value
-        cdef float *gamma
-        cdef float *alpha
         cdef long long k
-        cdef Py_ssize_t b, s
+        cdef Py_ssize_t s
         for s in range(STATES):
             beta[s] = 0
         for k in range(self.at - 1, first - 1, -1):
-            gamma = self.gamma[k & MASK]
-            alpha = self.alpha[k & MASK]
-            for s in range(STATES):
-                b = 4 * (s & 3)
-                into[s] = _most(
-                    gamma[4 * s] + beta[b], gamma[4 * s + 1] + beta[b + 1],
-                    gamma[4 * s + 2] + beta[b + 2], gamma[4 * s + 3] + beta[b + 3],
-                )
+            mlsd_backward(self.gamma[k & MASK], self.alpha[k & MASK], beta, of if k < first + n else NULL)
             if k < first + n:
-                for b in range(4):
-                    of[b] = _most(
-                        alpha[b] + into[b], alpha[4 + b] + into[4 + b],
-                        alpha[8 + b] + into[8 + b], alpha[12 + b] + into[12 + b],
-                    )
                 # First bit: 1 for −1 (10) and −3 (11). Second bit: 1 for +3 (01) and −3 (11).
                 value = <float>scale * (max(of[2], of[3]) - max(of[0], of[1]))
                 out[2 * (k - first)] = min(max(value, -MOST), MOST)
                 value = <float>scale * (max(of[1], of[3]) - max(of[0], of[2]))
                 out[2 * (k - first) + 1] = min(max(value, -MOST), MOST)
-            value = into[0]
-            for s in range(1, STATES):
-                value = max(value, into[s])
-            for s in range(STATES):
-                beta[s] = into[s] - value

@@ -127,19 +127,19 @@ def _reached(pulse: Pulse) -> NDArray[np.float64]:
 
 
 @cache
-def _reach(pulse: Pulse) -> NDArray[np.float64]:
+def _reach(pulse: Pulse) -> NDArray[np.float32]:
     """The same of the symbol of the point and of those before it, nearest first: (PHASES, rays, 6, taps)."""
-    return np.ascontiguousarray(_reached(pulse)[:, :, ACROSS::-1])
+    return np.ascontiguousarray(_reached(pulse)[:, :, ACROSS::-1], np.float32)
 
 
 @cache
-def _products(pulse: Pulse) -> NDArray[np.float64]:
+def _products(pulse: Pulse) -> NDArray[np.float32]:
     """What the taps' matrix is put together from, (PHASES, 2, 9, taps²), by columns.
 
     By the symbols before the point, and by the others; by the power of each ray, then the real and then the imaginary
     part of conj(a)·b of the rays (0, 1), (0, 2), (1, 2).
     """
-    out = np.zeros((PHASES, 2, RAYS * RAYS, TAPS * TAPS))
+    out = np.zeros((PHASES, 2, RAYS * RAYS, TAPS * TAPS), np.float32)
     for half, symbols in enumerate((slice(0, ACROSS), slice(ACROSS, None))):
         part = _reached(pulse)[:, :, symbols]
         product = np.einsum("prqi,psqj->prsji", part, part)
