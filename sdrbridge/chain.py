@@ -56,11 +56,11 @@ def canonical(value: object) -> bytes:
 
 def plain(value: object) -> object:
     """A value as JSON can say it: what is not a number becomes null, what JSON does not know becomes text."""
-    if value is None or isinstance(value, bool):
+    if value is None or type(value) in (bool, int):
         return value
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode()
-    if isinstance(value, Integral):
+    if type(value) is not float and isinstance(value, Integral):
         return int(value)
     if isinstance(value, Real):
         number = float(value)

@@ -125,7 +125,7 @@ class LoopWatch:
         self,
         sink: Callable[[dict[str, object]], None],
         changed: Callable[[int], None],
-        stands_for: Callable[[int], Iterable[str]],
+        stands_for: Callable[[int], Collection[str]],
     ) -> None:
         self._sink = sink
         self._changed = changed
@@ -390,14 +390,16 @@ class LoopWatch:
         found: dict[str, list[Sent]] = {}
         if not self._sent:
             return found
-        names = self._stands_for(row)
+        since = begin - echo.HIGH * echo.HOP
         for line in lines:
             patch, members = line.patch.name, line.patch.members
-            if patch not in self._sent or not any(name in members and members[name].talks for name in names):
+            if patch not in self._sent or self._by_end(patch)[0].end <= since:
+                continue
+            if not any(name in members and members[name].talks for name in self._stands_for(row)):
                 continue
             chosen: list[Sent] = []
             for sent in self._by_end(patch):
-                if sent.end <= begin - echo.HIGH * echo.HOP or len(chosen) == MOST_TRACKS:
+                if sent.end <= since or len(chosen) == MOST_TRACKS:
                     break
                 if sent.over != over:
                     chosen.append(sent)
@@ -409,7 +411,7 @@ class LoopWatch:
         """What was sent in a patch, the latest first."""
         found = self._latest.get(patch)
         if found is None:
-            found = self._latest[patch] = sorted(self._sent[patch].values(), key=lambda sent: sent.end)[::-1]
+            found = self._latest[patch] = sorted(self._sent[patch].values(), key=_end)[::-1]
         return found
 
     def _forget(self, now: int) -> None:
@@ -423,6 +425,10 @@ class LoopWatch:
 
     def _tell(self, now: int, event: str, row: int, **fields: object) -> None:
         self._sink({"t_s": now / AUDIO_RATE, "event": event, "port": self._ports[row].name, **fields})
+
+
+def _end(sent: Sent) -> int:
+    return sent.tape.end
 
 
 def _rank(found: tuple[Match, Sent]) -> tuple[bool, float]:

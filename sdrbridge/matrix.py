@@ -338,6 +338,9 @@ class Matrix:
         for row, port in enumerate(self.ports):
             if isinstance(port.rx, DialPort):
                 self._dialling[row] = port.rx
+        self._names = [
+            frozenset(self.ports[x].name for x in (row, *self._donors.get(row, ()))) for row in range(len(self.ports))
+        ]
         self._rx_gain = [_factor(port.handling.rx_gain_db) for port in self.ports]
         self._watch.lay_out(self.ports)
         self._keep = LIVE_KEEP + max(self._air.access, default=0)
@@ -462,15 +465,17 @@ class Matrix:
                     voice.speech.push(rx.read(voice.speech.end, samples))
             if not self._long:
                 most = LONGEST_STRIDE * TICK_SAMPLES
-                self._long = [np.zeros(size * most, np.float32) for size in (1, len(self.ports))]
+                self._long = [np.zeros(size * most, np.float32) for size in (1, len(self.ports), 1)]
+                self._long[2].flags.writeable = False  # what is sent while nobody is keyed
             frame = self._long[0][:samples]
             out = self._long[1][: len(self.ports) * samples].reshape(len(self.ports), samples)
             for row, _ in part.sending:
-                out[row] = 0.0
+                if self._air.since[row] is not None:
+                    out[row] = 0.0
             legs = [group.leg for line in part.lines for group in line.groups]
             if legs:
                 desk.play(legs, part.done, frame, out)
-            self._air.glide(part.done, out, part)
+            self._air.glide(part.done, out, self._long[2][:samples], part)
             self._watch.pass_over(part.done, part.done + samples, part.rows, voices, part.lines)
             part.done += samples
 
@@ -524,9 +529,9 @@ class Matrix:
                 self._touch(row)
                 return
 
-    def _spoken_for(self, row: int) -> set[str]:
+    def _spoken_for(self, row: int) -> frozenset[str]:
         """The names under which what comes in at a row may be heard: its own, and of ports it hears for."""
-        return {self.ports[x].name for x in (row, *self._donors.get(row, ()))}
+        return self._names[row]
 
     def _listen(self, voice: Voice) -> None:
         """Take in what has become known of an over."""

@@ -28,7 +28,7 @@ Audio = NDArray[np.float32]
 NEVER = 1 << 40
 """Samples until something that does not happen: longer than any bridge runs."""
 
-_SILENCE = np.zeros(AUDIO_RATE, np.float32)
+_SILENCE = np.zeros(2 * AUDIO_RATE, np.float32)
 
 
 class RxPort(Protocol):

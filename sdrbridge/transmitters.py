@@ -211,7 +211,10 @@ class Transmitters:
                     self._tell("port.unkeyed", row, keyed_s=(now - since) / AUDIO_RATE)
             tx.write(frames[row], now, wanted)
 
-    def glide(self, now: int, frames: Audio, part: Part) -> None:
+    def glide(self, now: int, frames: Audio, silence: Audio, part: Part) -> None:
         """Hand out the frames of a part's ticks in which nobody is keyed or unkeyed."""
         for row, tx in part.sending:
-            tx.write(frames[row], now, self.since[row] is not None)
+            if self.since[row] is None:
+                tx.write(silence, now, False)
+            else:
+                tx.write(frames[row], now, True)

@@ -64,7 +64,8 @@ class CardTransmitter:
         while self._ring:
             elastic.push(self._ring.popleft())
         out = elastic.pull(n)
-        return np.clip(out, -1.0, 1.0, out=out)
+        np.maximum(out, np.float32(-1.0), out=out)
+        return np.minimum(out, np.float32(1.0), out=out)
 
     @property
     def _sound_delay(self) -> int:

@@ -276,9 +276,9 @@ class Watch:
             self._awaited.pop(port, None)
             return
         steady = frame[RAMP::STEP]
-        sounding = steady[steady > 0]
-        if len(sounding):
-            for level in {float(np.maximum.reduce(sounding)), float(np.minimum.reduce(sounding))}:
+        most = float(np.maximum.reduce(steady))
+        if most > 0:
+            for level in {most, float(np.minimum.reduce(steady[steady > 0]))}:
                 if not self._is_sum(level, voices) and not (fading and len(frame) == TICK_SAMPLES):
                     self._break(3, f"{port} hears {self._whose(level)}, and is to hear {', '.join(voices) or 'nobody'}")
         if port in self._awaited:
