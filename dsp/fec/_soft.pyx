@@ -34,6 +34,38 @@ def levels(const float[::1] llr, float[::1] out, double mean_level, double limit
             out[i] = <float>(x + ROUND - ROUND)
 
 
+def likeliest(const float[:, ::1] levels, const float[:, ::1] signs, int[::1] words, int[::1] errors):
+    """Of each row of levels (n, bits) the word that agrees best, the first of equals, and how many levels contradict it.
+
+    signs: (bits, words) of ±1, at most 256 words. words, errors: (n,).
+    """
+    cdef float total[256]
+    cdef float x
+    cdef Py_ssize_t row, bit, word, best, count = signs.shape[1], bits = signs.shape[0]
+    cdef int wrong
+    if levels.shape[1] != bits or not 1 <= count <= 256 or words.shape[0] < levels.shape[0]:
+        raise ValueError("levels and code words do not fit")
+    if errors.shape[0] < levels.shape[0]:
+        raise ValueError("no room for the errors")
+    with nogil:
+        for row in range(levels.shape[0]):
+            for word in range(count):
+                total[word] = 0
+            for bit in range(bits):
+                x = levels[row, bit]
+                for word in range(count):
+                    total[word] += x * signs[bit, word]
+            best = 0
+            for word in range(1, count):
+                if total[word] > total[best]:
+                    best = word
+            wrong = 0
+            for bit in range(bits):
+                wrong += levels[row, bit] * signs[bit, best] < 0
+            words[row] = <int>best
+            errors[row] = wrong
+
+
 cdef inline float held(float x, double largest) noexcept nogil:
     if x != x:
         return 0.0

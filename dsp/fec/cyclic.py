@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsp.errors import RangeError, ShapeError
+from dsp.fec import _soft
 from dsp.fec.soft import Levels, signs
 
 DATA_BITS = 8
@@ -30,15 +31,16 @@ def encode(data: int) -> int:
     return data << 8 | word
 
 
-_SIGNS = signs([encode(d) for d in range(1 << DATA_BITS)], LENGTH)
+_SIGNS = np.ascontiguousarray(signs([encode(d) for d in range(1 << DATA_BITS)], LENGTH).T)
 
 
-def decode(levels: Levels) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def decode(levels: Levels) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """(data, errors) of the likeliest code words, (n,) each; an error is a bit whose level has the other sign.
 
     levels: (n, 16) from `dsp.fec.soft.levels`. Raises `ShapeError`.
     """
     if levels.ndim != 2 or levels.shape[1] != LENGTH:
         raise ShapeError(f"cyclic code words: levels {levels.shape}; they are (n, {LENGTH})")
-    data = (levels @ _SIGNS.T).argmax(axis=1)
-    return data, np.count_nonzero(_SIGNS[data] * levels < 0, axis=1)
+    data, errors = np.empty(len(levels), dtype=np.int32), np.empty(len(levels), dtype=np.int32)
+    _soft.likeliest(np.ascontiguousarray(levels), _SIGNS, data, errors)
+    return data, errors

@@ -100,13 +100,7 @@ HEADER = ReedSolomon(36, 20)
 """(36,20,17): header."""
 
 
-def pack(symbols: Symbols) -> bytes:
-    """Bytes of symbols of six bits, first bit first; four symbols make three bytes."""
-    bits = (symbols[:, None] >> np.arange(5, -1, -1)) & 1
-    return np.packbits(bits.astype(np.uint8)).tobytes()
-
-
 def unpack(data: bytes) -> Symbols:
-    """Symbols of six bits of bytes, the opposite of `pack`."""
+    """Symbols of six bits of bytes, first bit first; three bytes make four symbols."""
     bits = np.unpackbits(np.frombuffer(data, dtype=np.uint8)).reshape(-1, 6)
     return np.asarray(bits @ (1 << np.arange(5, -1, -1)), dtype=np.uint8)

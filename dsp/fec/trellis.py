@@ -47,15 +47,17 @@ class Trellis:
         self.bytes = (STEPS - 1) * self.bits // 8
         """Data bytes of a block."""
         self._words = np.array([[_POINTS[point] for point in row] for row in points], dtype=np.int32)
+        self._sent = (self._words[:, :, None] >> np.arange(3, -1, -1) & 1).astype(np.uint8)
 
     def encode(self, data: bytes) -> NDArray[np.uint8]:
         """The bits sent for a block of data, before interleaving: (196,) uint8. Raises `ShapeError`."""
         if len(data) != self.bytes:
             raise ShapeError(f"trellis block of {len(data)} bytes; it has {self.bytes}")
         bits = np.unpackbits(np.frombuffer(data, dtype=np.uint8)).reshape(-1, self.bits)
-        inputs = [*(bits @ (1 << np.arange(self.bits - 1, -1, -1))).tolist(), 0]
-        words = [self._words[state, symbol] for state, symbol in zip([0, *inputs], inputs)]
-        return np.array([int(word) >> i & 1 for word in words for i in (3, 2, 1, 0)], dtype=np.uint8)
+        inputs = np.zeros(STEPS, dtype=np.intp)
+        inputs[:-1] = bits @ (1 << np.arange(self.bits - 1, -1, -1))
+        states = np.concatenate([[0], inputs[:-1]])
+        return np.asarray(self._sent[states, inputs]).reshape(-1)
 
     def decode(self, levels: NDArray[np.float32], paths: int = 1) -> list[tuple[bytes, int]]:
         """The best `paths` blocks of data, best first, each with its agreement with what was received.

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from dsp.errors import ShapeError
 from dsp.fec import cyclic, golay, hamming, soft
-from dsp.fec.reed_solomon import ENCRYPTION_SYNC, HEADER, LINK_CONTROL, ReedSolomon, pack, unpack
+from dsp.fec.reed_solomon import ENCRYPTION_SYNC, HEADER, LINK_CONTROL, ReedSolomon, unpack
+from dsp.p25 import _codewords
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Field:
         self._sent = (words[:, None] >> np.arange(inner_bits - 1, -1, -1) & 1).astype(np.uint8)
         self._agreement = agreement
         self._inner_bits = inner_bits
-        self._least_agreement = least_agreement
+        self.least_agreement = least_agreement
         self._per_word = symbols_per_word
         self.bytes = outer.data * 6 // 8
         self.bits = outer.length // symbols_per_word * inner_bits
@@ -72,13 +73,10 @@ class Field:
             raise ShapeError(f"field of soft bits {np.shape(llr)}; they are ({self.bits},)")
         levels = soft.levels(llr)
         word, _ = self._outer.decode_soft(self._agreement(levels.reshape(-1, self._inner_bits)))
-        sent = self._bits(word)
-        total = float(np.abs(levels).sum())
-        # What the wrong bits say counts against the word.
-        wrong = sent != soft.to_bits(levels)
-        agreement = total - 2 * float(np.abs(levels[wrong]).sum())
-        valid = total > 0 and agreement >= self._least_agreement * total
-        return Word(pack(word[: self._outer.data]), valid, int(np.count_nonzero(wrong)), self.bits)
+        data = np.empty(self.bytes, dtype=np.uint8)
+        agreement, total, errors = _codewords.compare(levels, word, self._sent, data)
+        valid = total > 0 and agreement >= self.least_agreement * total
+        return Word(data.tobytes(), valid, errors, self.bits)
 
     def _bits(self, symbols: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if self._per_word == 1:

@@ -209,25 +209,20 @@ class Framer:
             if not (self._upright and proposal.inverted):
                 self._proposed.append(proposal)
                 self._due = min(self._due, proposal.place + HEAD_SYMBOLS)
-        if self._stream.count < self._due:
-            return
-        while self._step(frames):
-            pass
-        self._due = min(self._next_part(), self._next_head() + HEAD_SYMBOLS)
+        while self._due <= self._stream.count:
+            self._step(frames)
+            self._due = min(self._next_part(), self._next_head() + HEAD_SYMBOLS)
 
-    def _step(self, frames: list[Frame]) -> bool:
-        """Does what is due next, in the order of the symbols; False when more symbols are needed."""
-        part, head = self._next_part(), self._next_head() + HEAD_SYMBOLS
-        if min(part, head) > self._stream.count:
-            return False
-        if part <= head:
-            read = self._parts.popleft().read(self)
-            if any(frame.valid and frame.content is not None and frame.name != "IMBE" for frame in read):
-                self._known_nac, self._known_seen = self._nac, self._start
-            frames += read
-        else:
-            self._judge(head - HEAD_SYMBOLS, frames)
-        return True
+    def _step(self, frames: list[Frame]) -> None:
+        """Does what is due next, in the order of the symbols."""
+        head = self._next_head()
+        if self._next_part() > head + HEAD_SYMBOLS:
+            self._judge(head, frames)
+            return
+        read = self._parts.popleft().read(self)
+        if any(frame.name != "IMBE" and frame.valid and frame.content is not None for frame in read):
+            self._known_nac, self._known_seen = self._nac, self._start
+        frames += read
 
     def _next_part(self) -> int:
         """How many symbols there are when the next part is whole."""
