@@ -5,6 +5,9 @@ renamed) at every gap, about once a second while there are annotations to add, a
 operating system with every block, without a buffer of our own: a kill loses none that were written. SigMF metadata does
 not hold the length, so samples beyond what it knew of are simply there.
 
+A disk that is full closes it. `resume` goes on with it when there is room again; what could not be written is lost like
+other samples.
+
 Samples that were lost begin a new capture with `core:global_index`: nothing is invented and the recording keeps its
 length. After `MAX_CAPTURES` of them, a source that loses samples all the time, gaps are filled with zeros instead and
 `core:description` says so; metadata must not grow without bound.
@@ -148,6 +151,47 @@ class SigmfWriter:
                 self._write_metadata()
         except OSError as e:
             raise SinkError(self._give_up(e)) from e
+
+    def resume(self) -> bool:
+        """After a failed write: open it again and go on behind what was written. False where it is not there any more.
+
+        Raises `SinkError` while the disk has no room for a second of samples and for the metadata.
+        """
+        if self._data is not None:
+            return True
+        whole = self.samples * self.kind.size
+        try:
+            data = self._data_path.open("r+b", buffering=0)
+        except FileNotFoundError:
+            return False
+        except OSError as e:
+            raise SinkError(f"{self._data_path}: cannot be written: {e.strerror}") from e
+        try:
+            if os.fstat(data.fileno()).st_size < whole:
+                data.close()
+                return False
+            del self._captures[self._known :]
+            os.ftruncate(data.fileno(), whole)
+            data.seek(0, os.SEEK_END)
+            self._probe(data.fileno(), whole)
+            self._write_metadata()
+        except OSError as e:
+            data.close()
+            raise SinkError(f"{self._data_path}: cannot be written: {e.strerror}") from e
+        first, index = self._captures[-1]
+        self._next = (self._origin or 0) + index + self.samples - first
+        self._data = data
+        return True
+
+    def _probe(self, fd: int, whole: int) -> None:
+        """Whether a second of samples finds room behind what is there."""
+        block = bytes(self.rate * self.kind.size)
+        try:
+            at = 0
+            while at < len(block):
+                at += os.pwrite(fd, block[at:], whole + at)
+        finally:
+            os.ftruncate(fd, whole)
 
     def annotate(
         self,

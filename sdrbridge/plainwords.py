@@ -145,6 +145,8 @@ _WORDS: dict[str, Callable[[Event], str]] = {
     "floor.released": _floor("gave the floor back"),
     "floor.gave_up": _floor("ended without having been heard any further"),
     "floor.idle": lambda e: f"{e['patch']}: {e.get('reason', 'nobody talks')}",
+    "port.health": lambda e: f"{e['port']} is {e['state']}" + (f": {e['reason']}" if e.get("reason") else ""),
+    "port.gap": lambda e: f"{e['port']}: {seconds(e['missing_s'])} of what it was to send is missing: {e['reason']}",
     "port.keyed": _keyed,
     "port.unkeyed": _unkeyed,
     "patch.made": _made,

@@ -48,6 +48,14 @@ class IqFile:
         self._writer.write(block)
         self._end = block.end
 
+    def resume(self) -> bool:
+        """After a failed write and `close`: go on behind what was written; what is missing is a gap.
+
+        False where the recording is not there any more. Raises `SinkError` while the disk has no room.
+        """
+        self._on = self._end = None
+        return self._writer.resume()
+
     def fill(self, end: int) -> None:
         """Silence up to sample `end`."""
         at = self._end or 0

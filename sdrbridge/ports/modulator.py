@@ -4,7 +4,7 @@
        └─ each tick: PTT line of an amplifier, while the SDR is busy ───────────┘
 
 The matrix and the thread meet in a bounded ring, so that neither modulation nor a device holds up a tick. A device that
-is gone is opened anew; a file that cannot be written stays as it is.
+is gone is opened anew. A file that cannot be written stays as it is, and goes on behind a gap when there is room again.
 """
 
 import asyncio
@@ -15,13 +15,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from dsp.blocks import IqBlock
+from dsp.blocks import AUDIO_RATE, TICK_SAMPLES, IqBlock
 from dsp.p25.transmitter import Call
 from hw.errors import DeviceError
 from hw.soapytx import SoapyTransmitter
 from sdrbridge.bank import Stage
 from sdrbridge.config import PortConfig
 from sdrbridge.exciter import Caller, Exciter
+from sdrbridge.matrix import Event
 from sdrbridge.port import Audio
 from sdrbridge.ports.iqfile import IqFile
 from sdrbridge.ports.live import Direction, Health, HealthNews, KeyerHandle, PortContext, State
@@ -58,6 +59,10 @@ class Sink(Protocol):
         """End what is on the air and let go."""
         ...
 
+    def resume(self) -> bool:
+        """After a failure and `close`: go on with it. False where another has to be opened. May raise `DeviceError`."""
+        ...
+
     def counters(self) -> Mapping[str, int]:
         """Since it was opened."""
         ...
@@ -71,7 +76,7 @@ class _File:
     def __init__(self, name: str, path: Path, settings: ModulatorSettings) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = IqFile(name, path, settings)
-        self.write, self.close = self._file.write, self._file.close
+        self.write, self.close, self.resume = self._file.write, self._file.close, self._file.resume
 
     def counters(self) -> Mapping[str, int]:
         return {}
@@ -90,6 +95,9 @@ class _Radio:
 
     def write(self, block: IqBlock, about: str) -> None:
         self._radio.write(block)
+
+    def resume(self) -> bool:
+        return False
 
 
 def open_port(config: PortConfig, context: PortContext) -> "ModulatorPort":
@@ -163,6 +171,10 @@ class ModulatorPort:
         self._open_sink = open_sink
         self._exciter = Exciter(name, settings)
         self._sink: Sink | None = None
+        self._halted: Sink | None = None
+        """A sink that failed and may go on."""
+        self._lost = 0
+        """Frames that were dropped up to its failure."""
         self._keyer: KeyerHandle | None = None
         self._problem = "not started"
         self._news = HealthNews(name, context.sink)
@@ -227,17 +239,19 @@ class ModulatorPort:
         self._find_voice()
         if self._sink is None:
             self._open()
+        unsent = False
         try:
             while self._sink is not None and self.tx.ring:
-                frame, index, keyed, call = self.tx.ring.popleft()
-                for block in self._exciter.write(frame, index, keyed, call):
+                frame, index, unsent, call = self.tx.ring.popleft()
+                for block in self._exciter.write(frame, index, unsent, call):
                     self._sink.write(block, self._exciter.about(call))
+                unsent = False
         except DeviceError as problem:
-            self._lose(str(problem))
+            self._lose(str(problem), unsent)
         except Exception as problem:
             # Whatever a driver raises, nobody may be left without somebody to look after the port.
             log.exception("%s: transmitting failed", self.name)
-            self._lose(f"{type(problem).__name__}: {problem}")
+            self._lose(f"{type(problem).__name__}: {problem}", unsent)
         self._news.tell(self.health())
 
     def _find_voice(self) -> None:
@@ -253,20 +267,28 @@ class ModulatorPort:
         if now < self._again_s:
             return
         self._again_s = now + AGAIN_S
+        halted = self._halted
         try:
-            self._sink, self._problem = self._open_sink(), ""
-            self.tx.taken = True
+            self._sink = halted if halted is not None and halted.resume() else self._open_sink()
         except (DeviceError, OSError) as problem:
-            self._problem = str(problem)
+            if halted is None:
+                self._problem = str(problem)
+            return
+        missing = self.tx.dropped - self._lost
+        if halted is not None and missing:
+            missing_s = round(missing * TICK_SAMPLES / AUDIO_RATE, 2)
+            told: Event = {"event": "port.gap", "port": self.name, "missing_s": missing_s, "reason": self._problem}
+            self._context.sink(told)
+        self._halted, self._problem, self.tx.taken = None, "", True
 
-    def _lose(self, problem: str) -> None:
-        """The sink is gone: the carrier is off, and what would have followed is not sent."""
+    def _lose(self, problem: str, unsent: bool) -> None:
+        """The sink is gone: the carrier is off, and what would have followed is not sent. unsent: a frame before it."""
         sink, self._sink, self._problem = self._sink, None, problem
         self.tx.taken = False
+        self._halted, self._lost = sink, self.tx.dropped
+        self.tx.dropped += unsent + sum(keyed for _, _, keyed, _ in self.tx.ring)
         self.tx.ring.clear()
         self._exciter.flush()
-        if not isinstance(self._settings.sink, RadioSink):
-            self._again_s = float("inf")
         if sink is not None:
             try:
                 sink.close()

@@ -1,9 +1,12 @@
 """Ports that transmit by themselves: what a site file may say, who is shown to talk, and what is on the air."""
 
 import asyncio
+import errno
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +32,7 @@ from sdrbridge.idtable import IdTable
 from sdrbridge.matrix import Matrix
 from sdrbridge.p25coder import SILENCE
 from sdrbridge.patch import Member, Patch
+from sdrbridge.plainwords import say
 from sdrbridge.port import Loopback, Port
 from sdrbridge.ports.iqfile import IqFilePort
 from sdrbridge.ports.live import State
@@ -65,6 +69,12 @@ def load(text: str, folder: Path) -> Site:
     path = folder / "site.toml"
     path.write_text(text, encoding="utf-8")
     return config.load(path)
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    meta = json.loads(path.read_text())
+    assert isinstance(meta, dict)
+    return meta
 
 
 def settings(text: str, folder: Path) -> ModulatorSettings:
@@ -497,6 +507,11 @@ class Air:
     def close(self) -> None:
         self.closed = True
 
+    def resume(self) -> bool:
+        if isinstance(self.breaks, SinkError):
+            raise self.breaks
+        return False
+
     def counters(self) -> dict[str, int]:
         return {"blocks": len(self.blocks)}
 
@@ -553,7 +568,8 @@ def test_device_that_goes_is_a_state_with_a_reason_and_is_tried_again(tmp_path: 
     assert port.health().state is State.DOWN
     assert "unplugged" in port.health().reason
     at = feed(port, at, 5)
-    assert port.health().counters["tx_dropped_frames"] == 5
+    # What had been handed over when it went, and what came after.
+    assert port.health().counters["tx_dropped_frames"] == 10
     port.work()
     assert len(opened) == 1  # not so soon
     assert isinstance(around.clock, ManualClock)
@@ -563,7 +579,10 @@ def test_device_that_goes_is_a_state_with_a_reason_and_is_tried_again(tmp_path: 
     feed(port, at + 16_000, 5)
     port.work()
     assert any(block.samples.any() for block in opened[1].blocks)
-    assert [event["reason"] for event in around.events] == ["soapy:driver=fake: was unplugged", ""]
+    said = [(event["event"], event["reason"]) for event in around.events]
+    gone = "soapy:driver=fake: was unplugged"
+    assert said == [("port.health", gone), ("port.gap", gone), ("port.health", "")]
+    assert around.events[1]["missing_s"] == pytest.approx(0.2)
 
 
 def test_device_that_is_not_there_is_said(tmp_path: Path) -> None:
@@ -639,18 +658,122 @@ def test_stopping_in_speech_ends_the_message(tmp_path: Path) -> None:
     assert words(heard(tmp_path / "live.sigmf-meta"), "TDULC") == [(1001, 9000, False)]
 
 
-def test_full_disk_is_a_state_and_the_file_is_left_as_it_is(tmp_path: Path) -> None:
-    air = Air()
-    port, around, opened = live(tmp_path, air, P25)
+class Full:
+    """The disk of a SigMF recording: while `full`, half of what is to be written goes there and no more."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.full = False
+        write, pwrite, sync = os.write, os.pwrite, os.fsync
+
+        def refuse() -> None:
+            if self.full:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        def half(fd: int, data: memoryview) -> int:
+            if self.full and len(data) > 16:
+                return write(fd, data[: len(data) // 2])
+            refuse()
+            return write(fd, data)
+
+        def probe(fd: int, data: bytes, at: int) -> int:
+            refuse()
+            return pwrite(fd, data, at)
+
+        def synced(fd: int) -> None:
+            refuse()
+            sync(fd)
+
+        monkeypatch.setattr("hw.sigmfwriter.os.write", half)
+        monkeypatch.setattr("hw.sigmfwriter.os.pwrite", probe)
+        monkeypatch.setattr("hw.sigmfwriter.os.fsync", synced)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Full:
+    return Full(monkeypatch)
+
+
+def to_a_file(folder: Path) -> tuple[ModulatorPort, Surroundings, ManualClock]:
+    clock = ManualClock()
+    around = Surroundings(clock)
+    found = settings(NFM + f'sink = "file:{folder}/live"\n', folder)
+    return open_port(PortConfig("EAST", "modulator", settings=found), around.context), around, clock
+
+
+def test_a_disk_that_is_full_for_a_while_is_a_gap_in_the_file_and_it_goes_on_by_itself(
+    tmp_path: Path, disk: Full
+) -> None:
+    port, around, clock = to_a_file(tmp_path)
     port.work()
-    air.breaks = SinkError("east.sigmf-data: the disk is full")
-    feed(port, 0, 2)
+    rate = port._settings.rate
+    at = feed(port, 0, 40)
     port.work()
-    assert isinstance(around.clock, ManualClock)
-    around.clock.advance(1e6)
+    disk.full = True
+    at = feed(port, at, 20)
     port.work()
-    assert len(opened) == 1
-    assert "full" in port.health().reason
+    assert port.health().state is State.DOWN and "disk is full" in port.health().reason
+    # It is tried again, in vain, and that is not told anew each time.
+    for _ in range(5):
+        clock.advance(2.0)
+        at = feed(port, at, 20)
+        port.work()
+    told = [event for event in around.events if event["event"] == "port.health"]
+    assert [event["state"] for event in told] == ["down"]
+    before = read_meta(tmp_path / "live.sigmf-meta")
+    assert len(before["captures"]) == 1
+    disk.full = False
+    clock.advance(2.0)
+    port.work()
+    assert port.health().state is State.UP
+    back = at
+    at = feed(port, at, 30)
+    at = feed(port, at, 10, keyed=False)
+    port.work()
+    port._finish()
+    (gap,) = [event for event in around.events if event["event"] == "port.gap"]
+    assert "disk is full" in str(gap["reason"])
+    # 20 frames came when it was full, of which one may have been written in part, and 100 while it was closed.
+    missing_s = gap["missing_s"]
+    assert isinstance(missing_s, float) and missing_s == pytest.approx(120 * 0.02, abs=0.02)
+    assert port.health().counters["tx_dropped_frames"] == round(missing_s * 50)
+    assert say(gap).startswith("EAST: 2.4 s of what it was to send is missing")
+    # Sample n is where it was on the air: what was written before is whole, and what comes after is in its place.
+    meta = read_meta(tmp_path / "live.sigmf-meta")
+    first, second = meta["captures"]
+    assert first["core:global_index"] == 0
+    place = back * rate // 8000
+    assert second["core:global_index"] == pytest.approx(place, abs=rate // 50)
+    samples = np.fromfile(tmp_path / "live.sigmf-data", np.int16).astype(np.float32).view(np.complex64) / 32768
+    kept = second["core:sample_start"]
+    assert kept >= 40 * rate // 50 - rate // 100
+    assert np.abs(samples[100:kept]).min() > 0.5 and np.abs(samples[kept + rate // 50 : kept + rate // 2]).min() > 0.5
+    # Both transmissions are marked, the first up to the last frame that was written whole.
+    one, two = meta["annotations"]
+    assert 0 <= kept - one["core:sample_start"] - one["core:sample_count"] < rate // 50
+    assert two["core:sample_start"] >= kept
+
+
+def test_a_recording_that_was_taken_away_to_make_room_begins_anew(tmp_path: Path, disk: Full) -> None:
+    port, _, clock = to_a_file(tmp_path)
+    port.work()
+    at = feed(port, 0, 40)
+    port.work()
+    disk.full = True
+    at = feed(port, at, 20)
+    port.work()
+    assert port.health().state is State.DOWN
+    kept = (tmp_path / "live.sigmf-data").rename(tmp_path / "elsewhere")
+    size = kept.stat().st_size
+    disk.full = False
+    clock.advance(2.0)
+    port.work()
+    assert port.health().state is State.UP
+    feed(port, at, 20)
+    port.work()
+    port._finish()
+    assert kept.stat().st_size == size
+    assert (tmp_path / "live.sigmf-data").stat().st_size > 0
+    assert len(read_meta(tmp_path / "live.sigmf-meta")["captures"]) == 1
 
 
 def test_from_the_matrix_to_the_device_every_sample_of_the_message(tmp_path: Path) -> None:
@@ -673,6 +796,7 @@ def test_from_the_matrix_to_the_device_every_sample_of_the_message(tmp_path: Pat
                 )
             )
             self.close, self.counters = radios[0].close, radios[0].counters
+            self.resume = lambda: False
 
         @property
         def busy(self) -> bool:

@@ -1,5 +1,6 @@
 """The whole daemon on a full disk: speech passes, what is degraded is said, and all is whole when there is room."""
 
+import json
 import os
 import signal
 import socket
@@ -43,15 +44,20 @@ rtcp = false
 name = "out"
 kind = "file"
 [[port]]
+name = "air"
+kind = "modulator"
+mode = "nfm"
+freq = "155.34M"
+[[port]]
 name = "other"
 kind = "loopback"
 [[patch]]
 name = "p"
-ports = ["A", "link", "out"]
+ports = ["A", "link", "out", "air"]
 timeout_s = 3600
 """
 
-FULL = {"journal", "recordings", "state", "port out"}
+FULL = {"journal", "recordings", "state", "port out", "port air"}
 """What cannot write."""
 
 QUIET = frozenset((0xFF, 0x7F))
@@ -177,6 +183,14 @@ def test_a_disk_that_is_full_for_a_while(bridge: Running, ear: Ear, disk: SmallD
     # The port's file has its whole length; the recording is closed, and what was lost of it is said.
     out = soundfile.info(bridge.state / "ports" / "out.wav")
     assert out.duration == pytest.approx(max(e.get("t_s", 0.0) for e in events), abs=1.0)
+    # The transmitter's IQ goes on behind a gap, in its place on the air.
+    air = json.loads((bridge.state / "ports" / "air.sigmf-meta").read_text())
+    gaps = [e for e in events if e["event"] == "port.gap"]
+    assert {e["port"] for e in gaps} == {"air"} and len(air["captures"]) == 1 + len(gaps)
+    rate, last = air["global"]["core:sample_rate"], air["captures"][-1]
+    samples = (bridge.state / "ports" / "air.sigmf-data").stat().st_size // 4
+    whole_s = (last["core:global_index"] + samples - last["core:sample_start"]) / rate
+    assert whole_s == pytest.approx(out.duration, abs=1.0)
     closed = [e for e in events if e["event"] == "recording.closed" and e["port"] == "A"]
     assert closed and not audit(read_entries(journal), bridge.state / "recordings")
     if isinstance(disk, SmallDisk):
@@ -202,7 +216,7 @@ def test_killed_and_started_again_on_a_full_disk(bridge: Running, ear: Ear, disk
     finally:
         if isinstance(disk, Limit):
             disk.free(0)
-    status = bridge.until(lambda s: keyed(s) == {"link", "other"})
+    status = bridge.until(lambda s: keyed(s) == {"link", "other", "air"})
     assert {patch["name"] for patch in status["patches"]} == {"p", "more"}
     while not bridge.ask("/v1/status")["degraded"].keys() >= FULL:
         say_something(bridge)
