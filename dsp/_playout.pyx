@@ -141,17 +141,20 @@ cdef class Cursor:
                 self._play(&out[0], n, reserve, step)
 
     cdef void _play(self, float *out, Py_ssize_t n, long long reserve, Py_ssize_t step) noexcept nogil:
-        """Pulls of `step` samples each, as if the sound of an over that goes on had come just before each."""
-        cdef Py_ssize_t at = 0, due
+        """Pulls of `step` samples each, the first of what is over, as if the sound of an over that goes on had come just
+        before each."""
+        cdef Py_ssize_t at = 0, due = n % step
         cdef long long known
         cdef bint ended = self.store.ended
+        if due == 0:
+            due = step
         while at < n:
-            due = step if n - at > step else n - at
             known = self.store.filled
             if not ended:
                 known -= n - at - due
             self._pull(out + at, due, known, reserve, ended)
             at += due
+            due = step
 
     def drains_in(self, long long reserve, Py_ssize_t limit):
         """How many pulls of a tick it takes to the end of what is known and will not grow; `limit` if not fewer."""

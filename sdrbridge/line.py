@@ -19,7 +19,7 @@ from dsp.desk import Leg
 from dsp.playout import Playout, Speech
 from sdrbridge.floor import Floor
 from sdrbridge.patch import Patch
-from sdrbridge.port import Audio
+from sdrbridge.port import NEVER, Audio
 from sdrbridge.transmission import Transmission
 
 PAUSE_FIRST = 480
@@ -133,8 +133,17 @@ class Line:
         """Whether somebody notes what is sent of a voice."""
         return any(group.voice is voice and group.leg.tape is not None for group in self.groups)
 
-    def steady(self, now: int, limit: int) -> int:
-        """For how many ticks from `now`, at most `limit`, the groups play on without a beginning, an end or a ramp."""
+    def next_launch(self, now: int) -> int:
+        """The first tick after `now` in which somebody begins to hear a voice; far away where there is none."""
+        waiting = [leg.launch for group in self.groups if not (leg := group.leg).heard]
+        ticks = [launch // TICK_SAMPLES * TICK_SAMPLES for launch in waiting]
+        return min((tick for tick in ticks if tick > now), default=NEVER)
+
+    def steady(self, now: int, limit: int, launches: bool) -> int:
+        """For how many ticks from `now`, at most `limit`, the groups play on without an end or a ramp.
+
+        launches: somebody may begin to hear a voice that goes on.
+        """
         if self.changed or self.closing or self.dropped:
             return 0
         ticks = limit
@@ -145,9 +154,10 @@ class Line:
             if group.window:
                 return 0
             leg = group.leg
-            if leg.launch > now:
+            begins = leg.launch >= now and not leg.heard
+            if begins and (group.voice.speech.ended or not launches):
                 ticks = min(ticks, (leg.launch - now) // TICK_SAMPLES)
-            elif leg.gains is not leg.target or not leg.heard:
+            elif not begins and (leg.gains is not leg.target or not leg.heard):
                 return 0
             elif group.voice.speech.ended:
                 left = group.playout.drains_in(ticks)

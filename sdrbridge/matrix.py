@@ -456,7 +456,8 @@ class Matrix:
         known: the tick up to which its receivers may act on what they know.
         """
         while part.done < now:
-            samples = min(now - part.done, LONGEST_STRIDE * TICK_SAMPLES)
+            then = min([now, *(line.next_launch(part.done) for line in part.lines)])
+            samples = min(then - part.done, LONGEST_STRIDE * TICK_SAMPLES)
             voices = self._voices_of(part)
             for voice in voices:
                 if not voice.speech.ended:
@@ -472,9 +473,9 @@ class Matrix:
             for row, _ in part.sending:
                 if self._air.since[row] is not None:
                     out[row] = 0.0
-            legs = [group.leg for line in part.lines for group in line.groups]
-            if legs:
-                desk.play(legs, part.done, frame, out)
+            groups = [group for line in part.lines for group in line.groups]
+            if self._run(groups, part.done, frame, out):
+                self._air.show(groups, part.rows)
             self._air.glide(part.done, out, self._long[2][:samples], part)
             self._watch.pass_over(part.done, part.done + samples, part.rows, voices, part.lines)
             part.done += samples
@@ -501,8 +502,9 @@ class Matrix:
             ):
                 return now
         ticks = max(0, -((now - until) // TICK_SAMPLES))
+        silent = not self._air.announces(part.rows)
         for line in part.lines:
-            ticks = line.steady(now, ticks)
+            ticks = line.steady(now, ticks, silent)
         return now + ticks * TICK_SAMPLES
 
     def _voices_of(self, part: Part) -> list[Voice]:
@@ -819,7 +821,7 @@ class Matrix:
         for line in lines:
             if line.dropped:
                 # Before what plays on: that may share a playout with it.
-                self._run(groups)
+                self._run(groups, self._now, self._frame, self._out)
                 groups = []
                 for group in line.dropped:
                     if group.fade(self._now, self._frame, self._out):
@@ -828,19 +830,19 @@ class Matrix:
             groups += line.groups
             listening = self._listen_in_pauses(line) if line.groups else None
             on_air |= line.keying - listening if listening else line.keying
-        self._run(groups)
+        self._run(groups, self._now, self._frame, self._out)
         return on_air, fading
 
-    def _run(self, groups: Sequence[Group]) -> None:
-        """Play a tick of these groups."""
-        if not groups:
-            return
-        begun = desk.play([group.leg for group in groups], self._now, self._frame, self._out)
-        if begun:
-            for group in groups:
-                if group.leg in begun:
-                    for row in group.leg.rows:
-                        group.voice.over.heard(self.ports[row].name)
+    def _run(self, groups: Sequence[Group], now: int, frame: Audio, out: Audio) -> bool:
+        """Play these groups from `now` on; returns whether some of them began to be heard."""
+        begun = desk.play([group.leg for group in groups], now, frame, out) if groups else None
+        if not begun:
+            return False
+        for group in groups:
+            if group.leg in begun:
+                for row in group.leg.rows:
+                    group.voice.over.heard(self.ports[row].name)
+        return True
 
     def _listen_in_pauses(self, line: Line) -> set[int]:
         """Rows that have let go of the key to hear whether somebody breaks in; some may begin to now."""

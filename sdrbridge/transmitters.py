@@ -105,6 +105,10 @@ class Transmitters:
                 until = min(until, announcer.due)
         return until
 
+    def announces(self, rows: Container[int]) -> bool:
+        """Whether the bridge has, or may soon have, something to say itself in one of these rows."""
+        return any(row in rows for row in self._announcers)
+
     # What the bridge says itself.
 
     def speaks(self, row: int) -> bool:
