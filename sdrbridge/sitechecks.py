@@ -41,8 +41,14 @@ def _claims(site: Site) -> Iterator[str]:
     owners: dict[str, str] = {}
     for channel in site.channels:
         if channel.preset.kind == "p25":
+            name = f'channel "{channel.name}"'
             for claim in vocoders.claims(site.vocoder):
-                owners.setdefault(claim, f'channel "{channel.name}"')
+                owner = owners.setdefault(claim, name)
+                if owner != name:
+                    yield (
+                        f'[[channel]] "{channel.name}": needs {claim}, which {owner} has; it speaks for one. '
+                        f'vocoder = "{vocoders.OWN_VOCODER}" in [bridge] speaks for any number'
+                    )
     for port in site.ports:
         name = f'port "{port.name}"'
         for claim in KINDS[port.kind].claims(port.settings):

@@ -9,6 +9,9 @@ OWN_VOCODER = "imbe"
 
 _CHIP = "dvsi:"
 
+_USUAL_PORT = ":2460"
+"""AMBEserver's, which need not be written."""
+
 
 def problem(spec: str) -> str | None:
     """What is wrong with a name; None if there is a vocoder of that name. Opens nothing."""
@@ -20,5 +23,10 @@ def problem(spec: str) -> str | None:
 
 
 def claims(spec: str) -> tuple[str, ...]:
-    """What of the machine a stream with this vocoder needs for itself, in words: a chip serves one stream."""
-    return (f"the vocoder {spec}",) if spec.startswith(_CHIP) else ()
+    """What of the machine a stream with this vocoder needs for itself, in words.
+
+    A chip serves one stream (`hw.dvsi` asks for one, whatever the chip has), however its place is spelled.
+    """
+    if not spec.startswith(_CHIP):
+        return ()
+    return (f"the vocoder {spec.partition(',')[0].removesuffix(_USUAL_PORT)}",)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hw.errors import SourceError
+from sdrbridge import vocoders
 from sdrbridge.config import PatchConfig, Site, SquelchConfig, TunerConfig, load
 from sdrbridge.errors import ConfigError
 from sdrbridge.ports.kinds import FileSettings
@@ -159,6 +160,54 @@ def test_what_is_said_of_a_mistake(folder: Path, old: str, new: str, said: str) 
     assert old in GOOD
     found = problems(folder, GOOD.replace(old, new, 1))
     assert any(said in line for line in found), found
+
+
+P25_PAIR = """
+[[tuner]]
+name = "vhf"
+source = "file:vhf.cu8"
+center = "151.40M"
+rate = "2.4M"
+
+[[tuner]]
+name = "donor"
+source = "discriminator:jack.wav"
+
+[[channel]]
+name = "NORTH"
+tuner = "vhf"
+offset = 0
+mode = "p25"
+
+[[channel]]
+name = "SOUTH"
+tuner = "donor"
+mode = "p25"
+"""
+
+
+@pytest.mark.parametrize("chip", ["dvsi:/dev/ttyUSB0", "dvsi:/dev/ttyUSB0,baud=230400", "dvsi:udp:10.0.0.5"])
+def test_a_chip_speaks_for_one_channel(folder: Path, chip: str) -> None:
+    bridge, place = f'[bridge]\nvocoder = "{chip}"\n', chip.partition(",")[0]
+    assert problems(folder, bridge + P25_PAIR) == [
+        f'[[channel]] "SOUTH": needs the vocoder {place}, which channel "NORTH" has; it speaks for one. '
+        'vocoder = "imbe" in [bridge] speaks for any number'
+    ]
+    assert len(read(folder, bridge + P25_PAIR.replace('mode = "p25"', 'mode = "nfm"', 1)).channels) == 2
+    assert len(read(folder, P25_PAIR).channels) == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("dvsi:/dev/ttyUSB0", "dvsi:/dev/ttyUSB0,baud=230400"),
+        ("dvsi:udp:10.0.0.5:2460", "dvsi:udp:10.0.0.5"),
+    ],
+)
+def test_a_chip_is_the_same_however_it_is_spelled(one: str, other: str) -> None:
+    assert vocoders.claims(one) == vocoders.claims(other) != ()
+    assert vocoders.claims(one) != vocoders.claims("dvsi:/dev/ttyUSB1") != vocoders.claims("dvsi:udp:10.0.0.5:2461")
+    assert vocoders.claims("imbe") == vocoders.claims("none") == ()
 
 
 def test_all_problems_are_reported_together(folder: Path) -> None:
