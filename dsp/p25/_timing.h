@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 #include "_simd.h"
+#include "p25/_circle.h"
 
 #if defined(__GNUC__)
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
@@ -60,9 +61,10 @@ typedef struct {
 ALWAYS_INLINE float coherent(const float *er, const float *ei, const signed char *signs, double turn, double step,
     float *zr, float *zi, float *sum)
 {
-    const float by_r[2] = {(float)cos(turn - 3 * step), (float)cos(turn + 3 * step)};
-    const float by_i[2] = {(float)-sin(turn - 3 * step), (float)-sin(turn + 3 * step)};
-    float c = (float)cos(12 * turn), s = (float)sin(12 * turn), tr = 0, ti = 0;
+    float by_r[2], by_i[2], c, s, tr = 0, ti = 0;
+    circle((float)(3 * step - turn), &by_r[0], &by_i[0]);
+    circle((float)(-3 * step - turn), &by_r[1], &by_i[1]);
+    circle((float)(12 * turn), &c, &s);
     for (int k = 0; k <= SYNC; k++) {
         if (k) {
             const int up = signs[k - 1] > 0;

@@ -21,6 +21,5 @@ def low_pass(
     x: NDArray[np.complex64],
     taps: NDArray[np.float32],
     step: int,
-    n: int,
     out: NDArray[np.complex64],
 ) -> None: ...

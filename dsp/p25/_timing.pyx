@@ -23,8 +23,13 @@ cdef enum:
 acquire_prepare()
 
 
+cdef inline bint in_rows(const float complex[:, :] x) noexcept:
+    # The samples of each row stand side by side.
+    return x.strides[1] == sizeof(float complex)
+
+
 def correlate(
-    const float complex[:, ::1] x,
+    const float complex[:, :] x,
     const signed char[::1] signs,
     Py_ssize_t first,
     float[:, :, ::1] turn,
@@ -32,6 +37,8 @@ def correlate(
 ):
     """Sync metric of the samples `first` … of every row. Shapes and meaning as `dsp.p25.timing` has them."""
     cdef Py_ssize_t rows = x.shape[0], n = x.shape[1], row
+    if not in_rows(x) or not STEP * SYNC <= first <= n or turn.shape[0] < rows or turn.shape[2] < n:
+        raise ValueError("rows of samples one beside the other, what the sync needs before the first, and room")
     with nogil:
         for row in range(rows):
             correlate_row(
@@ -65,7 +72,7 @@ def peaks(const float[:, ::1] shares, const float[::1] thresholds, int[:, ::1] p
 
 
 def acquire(
-    const float complex[:, ::1] x,
+    const float complex[:, :] x,
     const int[:, ::1] places,
     const float[:, :, ::1] taps,
     const signed char[::1] signs,
@@ -75,8 +82,8 @@ def acquire(
     """Look at each candidate (row, sample) with both pulses. out: (n, 3, 5) zeros; meaning as `dsp.p25.timing` has it."""
     cdef int half = <int>(taps.shape[2] - 1) // 2, phases = <int>taps.shape[1]
     cdef Py_ssize_t n = places.shape[0], i, trial, row, at
-    if half > REACHED or taps.shape[0] != 2 or signs.shape[0] != SYNC or out.shape[0] < n:
-        raise ValueError("filters too long, another sync, or no room")
+    if not in_rows(x) or half > REACHED or taps.shape[0] != 2 or signs.shape[0] != SYNC or out.shape[0] < n:
+        raise ValueError("samples not in rows, filters too long, another sync, or no room")
     for i in range(n):
         if not (0 <= places[i, 0] < x.shape[0] and BEFORE <= places[i, 1] < x.shape[1] - BEHIND):
             raise ValueError("the surroundings of a candidate are not among the samples")
@@ -89,19 +96,14 @@ def acquire(
                 out[i, trial, 1] += at
 
 
-def low_pass(
-    const float complex[:, ::1] x, const float[::1] taps, Py_ssize_t step, Py_ssize_t n, float complex[:, ::1] out,
-):
-    """The last `n` samples of every row of `out`: x (rows, (n − 1)·step + taps) filtered, every step-th kept, 1 or 2."""
-    cdef Py_ssize_t rows = x.shape[0], m = taps.shape[0], row
-    if x.shape[1] < (n - 1) * step + m or out.shape[1] < n or out.shape[0] != rows:
-        raise ValueError("not enough samples, or no room")
+def low_pass(const float complex[:, :] x, const float[::1] taps, Py_ssize_t step, float complex[:, :] out):
+    """out (rows, n): x (rows, (n − 1)·step + taps or more) filtered, every step-th sample kept, 1 or 2."""
+    cdef Py_ssize_t rows = x.shape[0], m = taps.shape[0], n = out.shape[1], row
+    if x.shape[1] < (n - 1) * step + m or out.shape[0] != rows or not in_rows(x) or not in_rows(out):
+        raise ValueError("not enough samples, or not in rows")
     if step not in (1, 2) or m > LONGEST:
         raise ValueError("another step than 1 or 2, or too many taps")
     if n > 0:
         with nogil:
             for row in range(rows):
-                low_pass_row(
-                    <const float *>&x[row, 0], &taps[0], <int>m, <int>step, n,
-                    <float *>&out[row, out.shape[1] - n],
-                )
+                low_pass_row(<const float *>&x[row, 0], &taps[0], <int>m, <int>step, n, <float *>&out[row, 0])

@@ -100,7 +100,8 @@ CLEAR = 0.85
 _CUTOFF_HZ = 5700.0
 _STOP_DB = 70.0
 _HALF_TAPS = {24_000: 18, 48_000: 36}
-_HISTORY = 720  # samples kept: sync, identifier and hold are 57·5 + 140 + what filters reach, and a segment
+_HISTORY = 960  # samples kept: sync, identifier and hold are 57·5 + 140 + what filters reach, and two segments
+_ROOM = 2 * _HISTORY  # and room for, before the last of them are moved to the front
 
 _HZ = SYMBOL_RATE / (2 * np.pi)  # of a turn of one radian a symbol
 _STATUS = STATUS_PERIOD - 1  # place of the status symbol in the head
@@ -217,7 +218,8 @@ class P25Modem:
         """Back to the constructed state."""
         self._index: int | None = None
         self._pending = np.zeros((len(self._rows), 0), np.complex64)
-        self._x = np.zeros((len(self._rows), _HISTORY + SEGMENT), np.complex64)
+        self._x = np.zeros((len(self._rows), _ROOM), np.complex64)
+        self._held = _HISTORY  # samples in the room, the last of them before `_end`
         self._end = 0
         self._last: int | None = None
         for row in range(len(self._rows)):
@@ -284,7 +286,8 @@ class P25Modem:
         self._end = -(-index // self._step)
         lead = self._half - (self._end * self._step - index)
         self._pending = np.zeros((len(self._rows), lead), np.complex64)
-        self._x = np.zeros_like(self._x)
+        self._x[:] = 0
+        self._held = _HISTORY
 
     def _next_segment(self) -> int | None:
         n = SEGMENT - self._end % SEGMENT
@@ -292,20 +295,20 @@ class P25Modem:
         return n if self._pending.shape[1] >= wanted else None
 
     def _filter(self, n: int) -> None:
-        x = self._x
-        x[:, :-n] = x[:, n:].copy()
-        span = (n - 1) * self._step + 2 * self._half + 1
-        _timing.low_pass(np.ascontiguousarray(self._pending[:, :span]), self._taps, self._step, x[:, -n:].shape[1], x)
+        if self._held + n > _ROOM:
+            self._x[:, :_HISTORY] = self._x[:, self._held - _HISTORY : self._held]
+            self._held = _HISTORY
+        _timing.low_pass(self._pending, self._taps, self._step, self._x[:, self._held : self._held + n])
         self._pending = self._pending[:, n * self._step :]
+        self._held += n
         self._end += n
 
     def _segment(self, n: int) -> list[SymbolBlock]:
-        x = self._x
-        width = x.shape[1]
-        base = self._end - width
+        x = self._x[:, : self._held]
+        base = self._end - self._held
         # Candidates whose surroundings are there, each looked at in one segment only.
-        first = width - LOOK_AHEAD - n - 4
-        shares = self._correlator.shares(np.ascontiguousarray(x[:, first - REACH : width - LOOK_AHEAD]), REACH)
+        first = self._held - LOOK_AHEAD - n - 4
+        shares = self._correlator.shares(x[:, first - REACH : self._held - LOOK_AHEAD], REACH)
         places = peaks(shares, np.array([state.candidate for state in self._rows], np.float32))
         places[:, 1] += first
         for row, hits in acquire_all(x, places, MATCH):
@@ -333,7 +336,7 @@ class P25Modem:
                     state.candidates.append(Burst(absolute, by_turns=True))
 
     def _advance(self, row: int, state: _Row, base: int, out: list[SymbolBlock]) -> None:
-        x = self._x[row]
+        x = self._x[row, : self._held]
         if state.live is not None:
             state.live.run(x, base)
         limit = self._end - HOLD
@@ -341,16 +344,15 @@ class P25Modem:
             until = min(limit, state.candidates[0].start - 2)
             if max(b.start for b in state.candidates) + PER_SYMBOL * (HEAD - 1) + HALF < self._end:
                 self._give(row, state, x, base, until, out)
-                self._settle(row, state, base)
+                self._settle(row, state, x, base)
             else:
                 limit = until
         self._give(row, state, x, base, limit, out)
         if state.live is not None and state.live.emitted >= state.end:
             state.live = None
 
-    def _settle(self, row: int, state: _Row, base: int) -> None:
+    def _settle(self, row: int, state: _Row, x: NDArray[np.complex64], base: int) -> None:
         """The candidates have all symbols of sync and identifier: let the judge choose, and begin the new burst."""
-        x = self._x[row]
         best: tuple[bool, int, float] | None = None
         chosen, verdict = state.candidates[0], None
         for burst in self._worth_trying(state.candidates, x, base):

@@ -86,7 +86,7 @@ class SyncCorrelator:
         sync whose last point is at sample first + i. Raises `ShapeError`.
         """
         rows = len(self._turn)
-        if x.dtype != np.complex64 or x.ndim != 2 or len(x) != rows:
+        if x.dtype != np.complex64 or x.ndim != 2 or len(x) != rows or x.strides[1] != x.itemsize:
             raise ShapeError(f"samples are {x.dtype} {x.shape}; this bank takes complex64 ({rows}, n)")
         if not REACH <= first <= x.shape[1]:
             raise ShapeError(f"first = {first} is outside {REACH} … {x.shape[1]}")
@@ -94,7 +94,7 @@ class SyncCorrelator:
             self._turn = np.zeros((rows, 3, x.shape[1]), np.float32)
         out = np.empty((rows, x.shape[1] - first), np.float32)
         if out.size:
-            _timing.correlate(np.ascontiguousarray(x), _SIGNS, first, self._turn, out)
+            _timing.correlate(x, _SIGNS, first, self._turn, out)
         return out
 
 
@@ -125,7 +125,7 @@ def acquire_all(
     if not (at.min() >= LOOK_BACK and at.max() < x.shape[1] - LOOK_AHEAD):
         raise ShapeError(f"at = {at.min()} … {at.max()} is outside {LOOK_BACK} … {x.shape[1] - LOOK_AHEAD - 1}")
     out = np.zeros((len(places), 3, 5))
-    _timing.acquire(np.ascontiguousarray(x), places, _single_filters(), _SIGNS, _NOMINAL, out)
+    _timing.acquire(x, places, _single_filters(), _SIGNS, _NOMINAL, out)
     there = np.flatnonzero((out[:, :, 0].max(axis=1) >= least) & out[:, :2, 0].any(axis=1))
     return [(int(places[i, 0]), _hits(out[i].tolist())) for i in there]
 
@@ -143,14 +143,16 @@ def acquire(x: NDArray[np.complex64], at: int) -> list[SyncHit]:
 
 def _hits(found: list[list[float]]) -> list[SyncHit]:
     """Of what the kernel found for C4FM, LSM and C4FM of any deviation."""
-    nominal, linear, other = (
-        SyncHit(match, pulse, int(sample), int(phase), turn, step)
-        for pulse, (match, sample, phase, turn, step) in zip((Pulse.C4FM, Pulse.LSM, Pulse.C4FM), found)
-    )
-    off = abs(other.step / _NOMINAL[0] - 1)
-    if other.match > nominal.match + 0.05 and other.match > OTHER_DEVIATION and off > 0.06 and other.step < _MOST:
+    nominal, linear, other = found
+    off = abs(other[4] / _NOMINAL[0] - 1)
+    if other[0] > nominal[0] + 0.05 and other[0] > OTHER_DEVIATION and off > 0.06 and other[4] < _MOST:
         nominal = other
-    return sorted([nominal, linear], key=lambda hit: -hit.match)
+    hits = [_hit(Pulse.C4FM, *nominal), _hit(Pulse.LSM, *linear)]
+    return hits if nominal[0] >= linear[0] else hits[::-1]
+
+
+def _hit(pulse: Pulse, match: float, sample: float, phase: float, turn: float, step: float) -> SyncHit:
+    return SyncHit(match, pulse, int(sample), int(phase), turn, step)
 
 
 @cache

@@ -42,14 +42,16 @@ def test_correlator_does_not_depend_on_how_much_it_is_given() -> None:
 def test_low_pass_is_its_twin(step: int) -> None:
     taps = np.hanning(15)[1:-1].astype(np.float32)
     x = np.stack([noise(200, 4), noise(200, 5)])
-    out = np.zeros((2, 70), np.complex64)
-    _timing.low_pass(x, taps, step, 60, out)
+    out = np.zeros((2, 90), np.complex64)
+    _timing.low_pass(x, taps, step, out[:, 10:80])
+    assert not out[:, :10].any() and not out[:, 80:].any()
     for row in range(2):
-        assert not out[row, :10].any()
-        wanted = p25_timing.low_pass(x[row].astype(np.complex128), taps.astype(np.float64), step, 60)
-        assert np.allclose(out[row, 10:], wanted, atol=1e-4)
+        wanted = p25_timing.low_pass(x[row].astype(np.complex128), taps.astype(np.float64), step, 70)
+        assert np.allclose(out[row, 10:80], wanted, atol=1e-4)
     with pytest.raises(ValueError, match="not enough samples"):
-        _timing.low_pass(x, taps, step, 201, out)
+        _timing.low_pass(x[:, :80], taps, step, out[:, 10:80])
+    with pytest.raises(ValueError, match="not in rows"):
+        _timing.low_pass(x, taps, step, out[:, 10:80:2])
 
 
 @pytest.mark.parametrize(("make", "pulse"), [(C4fmModulator, Pulse.C4FM), (CqpskModulator, Pulse.LSM)])
