@@ -98,7 +98,8 @@ class Line:
     heard: voices that are passed on, by over. groups: who hears them. dropped: groups that fade out in this tick.
     keying: rows on the air. silenced: overs that may not be heard, and why. admitted: overs that may, and the on-air
     index from which. standing: overs of a break-in channel → the port they are heard for. done: overs that have been
-    dealt with to their end. due: tick time at which time alone decides. changed: something else may have.
+    dealt with to their end. due: tick time at which time alone decides. changed: something else may have. rewired: who
+    hears whom, and how loud, may have.
     """
 
     patch: Patch
@@ -114,6 +115,7 @@ class Line:
     done: set[str] = field(default_factory=set)
     due: int | None = None
     changed: bool = True
+    rewired: bool = True
     closing: bool = False
 
     def drained(self, voice: Voice) -> bool:

@@ -47,6 +47,9 @@ LONGEST_SILENCE = 500
 """Ticks for which a part of the bridge in which nobody talks is left alone: 10 s."""
 
 
+_WAITED = (Verdict.REFUSED, Verdict.GAVE_UP, Verdict.KERCHUNK)
+"""Decisions that change nothing about who hears whom."""
+
 VACANT = Port("")
 """In the row of a port that is no more."""
 
@@ -109,7 +112,7 @@ class Matrix:
         self.settle()
         line.patch = patch
         line.floor.rules = patch.rules
-        line.changed = True
+        line.changed = line.rewired = True
 
     def unmake(self, name: str) -> None:
         """Take a patch away. Raises `PatchError`."""
@@ -143,7 +146,7 @@ class Matrix:
         if tx:
             self._air.by_hand.pop(row, None)
         self._air.unsettled.add(row)
-        self._touch(row)
+        self._rewire()
 
     def set_level(self, port: str, rx_gain_db: float | None = None, tx_gain_db: float | None = None) -> None:
         """Put another gain on what a port says, or on what it is sent. Raises `PortError`."""
@@ -156,8 +159,7 @@ class Matrix:
                 raise PortError(f'port "{port}": {key}_gain_db = {value:g} must lie between {low:g} and {high:g}')
             gains[row] = _factor(value)
         self.settle()
-        for line in self._lines.values():
-            line.changed = True
+        self._rewire()
 
     def levels(self, port: str) -> tuple[float, float]:
         """The gains of a port in dB: on what it says, and on what it is sent. Raises `PortError`."""
@@ -308,8 +310,7 @@ class Matrix:
         self._lay_out()
         for row, (rx, tx) in set_by_hand.items():
             self._rx_gain[row], self._air.gain[row] = rx, tx
-        for line in self._lines.values():
-            line.changed = True
+        self._rewire()
         self._air.unsettled.update(range(len(self.ports)))
 
     def end(self) -> None:
@@ -524,6 +525,11 @@ class Matrix:
             if not names.isdisjoint(line.patch.members):
                 line.changed = True
 
+    def _rewire(self) -> None:
+        """Something has changed that may count for who hears whom, in any patch."""
+        for line in self._lines.values():
+            line.changed = line.rewired = True
+
     def _keyed_or_unkeyed(self, row: int) -> None:
         """A transmitter was keyed or unkeyed: that counts where its port, or a channel for it, is received now."""
         for voice in self._voices.values():
@@ -576,7 +582,9 @@ class Matrix:
                 talkers.append(talker)
         for decision in line.floor.step(self._now, talkers):
             self._carry_out(line, decision)
-        self._relink(line)
+            line.rewired |= decision.verdict not in _WAITED
+        if line.rewired:
+            self._relink(line)
         line.due = self._next_due(line)
 
     def _next_due(self, line: Line) -> int | None:
@@ -767,6 +775,7 @@ class Matrix:
 
     def _relink(self, line: Line) -> None:
         """Bring the listeners in line with the patch as it is now: who left, who came, who is muted."""
+        line.rewired = False
         line.keying = {row for row in line.keying if self._hears(line, row)}
         if not line.heard:
             return
