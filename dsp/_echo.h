@@ -132,10 +132,12 @@ static float echo_like(const float *x, const float *vx, const float *y, int fram
     const echo_bank xys[2] = {(a + b) + (c + d), (as + bs) + (cs + ds)};
     float like = 1.0f;
     for (int part = 0; part < 2; part++) {
+        const echo_bank s = *(const echo_bank *)(sum + part * ECHO_BANDS);
+        const echo_bank vys = *(const echo_bank *)(square + part * ECHO_BANDS) - s * s / (float)frames;
         float xy = 0.0f, vy = 0.0f;
-        for (int k = part * ECHO_BANDS; k < (part + 1) * ECHO_BANDS; k++) {
-            xy += xys[part][k - part * ECHO_BANDS];
-            vy += square[k] - sum[k] * sum[k] / frames;
+        for (int k = 0; k < ECHO_BANDS; k++) {
+            xy += xys[part][k];
+            vy += vys[k];
         }
         float energy = vx[part] * vy;
         float r = vy > 1e-2f && energy > 1e-3f ? xy / sqrtf(energy) : 0.0f;

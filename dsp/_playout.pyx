@@ -44,7 +44,7 @@ cdef class Store:
     cdef int in_hop
 
     def __init__(self, long long capacity):
-        self.ring = np.zeros(capacity, np.float32)
+        self.ring = np.empty(capacity, np.float32)  # nothing is read that was not written
         self.hop_capacity = capacity // HOP_SAMPLES
         self.quiet = np.zeros(self.hop_capacity, np.uint8)
         self.mask = capacity - 1
@@ -251,7 +251,7 @@ cdef class Tape:
     cdef float[::1] ring
 
     def __init__(self, long long at, Py_ssize_t keep):
-        self.ring = np.zeros(keep, np.float32)
+        self.ring = np.empty(keep, np.float32)
         self.first = self.end = at
 
     @property
