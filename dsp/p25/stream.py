@@ -52,7 +52,8 @@ class SymbolStream:
 
         llr: (n, 2) float32, 1 ≤ n. index: (n,) on-air sample of each. Also None where there is no room for them.
         """
-        return self._found(self._kernel.append(llr, index, False))
+        count = self._kernel.append(llr, index, False)
+        return self._found(count) if count >= 0 else None
 
     def extend(self, llr: SoftDibits, index: NDArray[np.int64], keep: int) -> list[Proposal]:
         """As `append`, for 1 ≤ n ≤ `PIECE` symbols, whatever their index. Symbols before `keep` may go."""
@@ -65,12 +66,10 @@ class SymbolStream:
                     room *= 2
                 self._allocate(room)
                 self._kernel.move(self._llr, self._index)
-        found = self._found(self._kernel.append(llr, index, True))
-        assert found is not None
-        return found
+        return self._found(self._kernel.append(llr, index, True))
 
-    def _found(self, count: int) -> list[Proposal] | None:
-        return None if count < 0 else [Proposal(*self._kernel.proposal(number)) for number in range(count)]
+    def _found(self, count: int) -> list[Proposal]:
+        return [Proposal(*self._kernel.proposal(number)) for number in range(count)] if count else []
 
     def forget(self) -> None:
         """No symbol that came so far is asked for again."""
