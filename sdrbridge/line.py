@@ -7,7 +7,7 @@
 The matrix decides; here is what it decides about.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,7 +19,7 @@ from dsp.desk import Leg
 from dsp.playout import Playout, Speech
 from sdrbridge.floor import Floor
 from sdrbridge.patch import Patch
-from sdrbridge.port import NEVER, Audio
+from sdrbridge.port import NEVER, Audio, Port, RxPort
 from sdrbridge.transmission import Transmission
 
 PAUSE_FIRST = 480
@@ -35,9 +35,16 @@ class Voice:
 
     over: Transmission
     port: int
+    rx: RxPort
     speech: Speech
     since: int
     facts: tuple[object, ...] = ()
+
+    @property
+    def state(self) -> tuple[object, ...]:
+        """What a floor wants to know at once when it changes."""
+        facts = self.over.facts
+        return self.over.end, facts.emergency, facts.encrypted, facts.silent
 
 
 @dataclass(slots=True, eq=False)
@@ -171,3 +178,18 @@ class Line:
             if voice.speech.ended and self.drained(voice):
                 return 0
         return max(0, min([ticks, *playing.values()]))
+
+
+def play(groups: Sequence[Group], now: int, frame: Audio, out: Audio, ports: Sequence[Port]) -> bool:
+    """Play groups from `now` on, a tick or several, into `out`; returns whether some of them began to be heard.
+
+    frame: scratch. ports: in the order of the rows of `out`.
+    """
+    begun = desk.play([group.leg for group in groups], now, frame, out) if groups else None
+    if not begun:
+        return False
+    for group in groups:
+        if group.leg in begun:
+            for row in group.leg.rows:
+                group.voice.over.heard(ports[row].name)
+    return True

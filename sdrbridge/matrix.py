@@ -24,11 +24,12 @@ from sdrbridge.errors import PatchError, PortError
 from sdrbridge.floor import Decision, Floor, Talker, Verdict
 from sdrbridge.graph import Cable, find_loop
 from sdrbridge.handling import GAIN_RANGE_DB, PAUSES
-from sdrbridge.line import Group, Line, Voice
+from sdrbridge.line import Group, Line, Voice, play
 from sdrbridge.loopwatch import LoopWatch
-from sdrbridge.parts import Part, apart, union, whole
+from sdrbridge.parts import Part, whole
 from sdrbridge.patch import Member, Patch
-from sdrbridge.port import NEVER, Audio, DialPort, Port, RxPort
+from sdrbridge.port import DialPort, Port
+from sdrbridge.strides import Strides
 from sdrbridge.table import did_you_mean
 from sdrbridge.transmission import Transmission
 from sdrbridge.transmitters import PortMute, Transmitters
@@ -39,13 +40,6 @@ Sink = Callable[[Event], None]
 
 LIVE_KEEP = 4 * AUDIO_RATE
 """Samples of an over kept beside the longest access time: the slowest decision, and the pauses not yet won back."""
-
-LONGEST_STRIDE = 100
-"""Ticks done in one stride at most: 2 s, after which a talker's level or an operator's command is seen."""
-
-LONGEST_SILENCE = 500
-"""Ticks for which a part of the bridge in which nobody talks is left alone: 10 s."""
-
 
 _WAITED = (Verdict.REFUSED, Verdict.GAVE_UP, Verdict.KERCHUNK)
 """Decisions that change nothing about who hears whom."""
@@ -74,10 +68,7 @@ class Matrix:
         self._watch = LoopWatch(sink, self._touch, self._spoken_for)
         self._voices: dict[str, Voice] = {}
         self._lines: dict[str, Line] = {}
-        self._parts: list[Part] = []
-        """What strides play one by one; none where the next stride has to find them anew."""
-        self._unions: dict[tuple[int, ...], Part] = {}
-        self._reached = 0
+        self._strides = Strides(self._lines, self._voices, self._air, self._watch, self._tick)
         self._lay_out()
         self._frame = np.zeros(TICK_SAMPLES, np.float32)
         self._made = 0
@@ -347,7 +338,7 @@ class Matrix:
         self._keep = LIVE_KEEP + max(self._air.access, default=0)
         self._out = np.zeros((len(self.ports), TICK_SAMPLES), np.float32)
         self._frames = list(self._out)
-        self._long: list[Audio] = []
+        self._strides.lay_out(self.ports, self._row, self._donors)
 
     # The tick.
 
@@ -356,7 +347,7 @@ class Matrix:
         self.settle()
         self._whole.lines = list(self._lines.values())
         self._tick(now, self._whole)
-        self._reached = now + TICK_SAMPLES
+        self._strides.reached = now + TICK_SAMPLES
 
     def stride(self, now: int, limit: int) -> int:
         """Do the tick at `now`, and with it as many that follow as pass without a decision.
@@ -365,59 +356,13 @@ class Matrix:
         put off in parts of the bridge where nothing happened: `settle` makes that good, and `write` then gets all their
         samples at once. It takes receivers that can say until when nothing changes (`QuietPort`).
         """
-        parts = self._parts or self._take_apart(now)
-        due = [part.due(now) for part in parts]
-        then = now + TICK_SAMPLES
-        ready = []
-        for at, part in enumerate(parts):
-            if due[at] > now:
-                continue
-            looked = part.bound and part.until <= now
-            # Where no receiver has anything new to say, it hands over its speech for the coming tick as well.
-            self._play_on(part, now, now - TICK_SAMPLES if looked or part.foreseen <= now else now)
-            if looked:
-                self._look_ahead(part, now)
-                due[at] = part.due(now)
-            if due[at] <= now:
-                ready.append(at)
-        if ready:
-            lines = len(self._lines)
-            self._tick(now, self._together([parts[at] for at in ready]))
-            for at in ready:
-                parts[at].done = then
-                self._look_ahead(parts[at], then)
-                due[at] = parts[at].due(then)
-            if len(self._lines) < lines:
-                # A patch is gone, and what it held together falls apart.
-                self._reached = then
-                self.settle()
-                return 1
-        n = max(1, min(limit, LONGEST_STRIDE, -((now - min(due, default=NEVER)) // TICK_SAMPLES)))
-        self._now = now + (n - 1) * TICK_SAMPLES
-        self._reached = now + n * TICK_SAMPLES
-        return n
+        ticks = self._strides.stride(now, limit)
+        self._now = now + (ticks - 1) * TICK_SAMPLES
+        return ticks
 
     def settle(self) -> None:
         """Play what strides have put off."""
-        for part in self._parts:
-            self._play_on(part, self._reached, self._reached - TICK_SAMPLES)
-        self._parts = []
-
-    def _take_apart(self, now: int) -> list[Part]:
-        self._parts = apart(self.ports, list(self._lines.values()), self._row, self._donors)
-        self._unions.clear()
-        for part in self._parts:
-            part.done = part.until = now
-        return self._parts
-
-    def _together(self, parts: list[Part]) -> Part:
-        """Parts that are due in the same tick as one, so that what is told has the same order as ever."""
-        if len(parts) == 1:
-            return parts[0]
-        key = tuple(id(part) for part in parts)
-        if key not in self._unions:
-            self._unions[key] = union(self.ports, parts, self._lines.values())
-        return self._unions[key]
+        self._strides.settle()
 
     def _tick(self, now: int, part: Part) -> None:
         """The tick of a part of the bridge."""
@@ -425,10 +370,10 @@ class Matrix:
         for row, rx in part.hearing:
             rx.advance(now)
             for over in rx.begun():
-                voice = self._voices[over.id] = Voice(over, row, Speech(over.start, self._keep), now)
+                voice = self._voices[over.id] = Voice(over, row, rx, Speech(over.start, self._keep), now)
                 self._watch.begin(voice, part.lines)
                 self._touch(row)
-        voices = self._voices_of(part)
+        voices = part.voices(self._voices)
         for voice in voices:
             self._listen(voice)
         if self._dialling:
@@ -450,73 +395,6 @@ class Matrix:
         self._forget(part, voices)
         for row in self._air.turned:
             self._keyed_or_unkeyed(row)
-
-    def _play_on(self, part: Part, now: int, known: int) -> None:
-        """Play the ticks of a part up to `now`, in which nothing begins, ends or is decided.
-
-        known: the tick up to which its receivers may act on what they know.
-        """
-        while part.done < now:
-            then = min([now, *(line.next_launch(part.done) for line in part.lines)])
-            samples = min(then - part.done, LONGEST_STRIDE * TICK_SAMPLES)
-            voices = self._voices_of(part)
-            for voice in voices:
-                if not voice.speech.ended:
-                    rx = self._receiver(voice)
-                    rx.advance(known)
-                    voice.speech.push(rx.read(voice.speech.end, samples))
-            if not self._long:
-                most = LONGEST_STRIDE * TICK_SAMPLES
-                self._long = [np.zeros(size * most, np.float32) for size in (1, len(self.ports), 1)]
-                self._long[2].flags.writeable = False  # what is sent while nobody is keyed
-            frame = self._long[0][:samples]
-            out = self._long[1][: len(self.ports) * samples].reshape(len(self.ports), samples)
-            for row, _ in part.sending:
-                if self._air.since[row] is not None:
-                    out[row] = 0.0
-            groups = [group for line in part.lines for group in line.groups]
-            if self._run(groups, part.done, frame, out):
-                self._air.show(groups, part.rows)
-            self._air.glide(part.done, out, self._long[2][:samples], part)
-            self._watch.pass_over(part.done, part.done + samples, part.rows, voices, part.lines)
-            part.done += samples
-
-    def _look_ahead(self, part: Part, now: int) -> None:
-        """Find out until when, from `now` on, nothing begins, ends or is decided in a part, if no receiver says so."""
-        voices = self._voices_of(part)
-        most = LONGEST_STRIDE if voices else LONGEST_SILENCE
-        bound = now + most * TICK_SAMPLES
-        settled = self._still_until(part, voices, now, bound)
-        part.until = settled if settled <= now else self._watch.still_until(now, settled, part.rows, voices, part.lines)
-        # What the loop guard has to look at may well turn out to be nothing.
-        part.bound = part.until == bound or part.until < settled
-
-    def _still_until(self, part: Part, voices: list[Voice], now: int, until: int) -> int:
-        if not self._air.unsettled.isdisjoint(part.rows):
-            return now
-        until = min(until, self._air.still_until(until, part.rows))
-        for voice in voices:
-            if voice.facts != _facts(voice):
-                return now
-            if not voice.speech.ended and (
-                voice.over.end is not None or self._receiver(voice).available() != voice.speech.end
-            ):
-                return now
-        ticks = max(0, -((now - until) // TICK_SAMPLES))
-        silent = not self._air.announces(part.rows)
-        for line in part.lines:
-            ticks = line.steady(now, ticks, silent)
-        return now + ticks * TICK_SAMPLES
-
-    def _voices_of(self, part: Part) -> list[Voice]:
-        if part is self._whole:
-            return list(self._voices.values())
-        return [voice for voice in self._voices.values() if voice.port in part.rows]
-
-    def _receiver(self, voice: Voice) -> RxPort:
-        rx = self.ports[voice.port].rx
-        assert rx is not None
-        return rx
 
     def _touch(self, row: int) -> None:
         """Something has changed that may count in the patches a port is in."""
@@ -545,7 +423,7 @@ class Matrix:
         """Take in what has become known of an over."""
         over, speech = voice.over, voice.speech
         if not speech.ended:
-            rx = self._receiver(voice)
+            rx = voice.rx
             end = rx.available() if over.end is None else over.end
             known = speech.end
             missing = min(end - known, speech.capacity)  # the rest follows in the next ticks
@@ -553,7 +431,7 @@ class Matrix:
                 speech.push(rx.read(known, missing))
             if over.end is not None and known + missing >= over.end:
                 speech.flush()
-        facts = _facts(voice)
+        facts = voice.state
         if facts != voice.facts:
             voice.facts = facts
             self._touch(voice.port)
@@ -830,7 +708,7 @@ class Matrix:
         for line in lines:
             if line.dropped:
                 # Before what plays on: that may share a playout with it.
-                self._run(groups, self._now, self._frame, self._out)
+                play(groups, self._now, self._frame, self._out, self.ports)
                 groups = []
                 for group in line.dropped:
                     if group.fade(self._now, self._frame, self._out):
@@ -839,19 +717,8 @@ class Matrix:
             groups += line.groups
             listening = self._listen_in_pauses(line) if line.groups else None
             on_air |= line.keying - listening if listening else line.keying
-        self._run(groups, self._now, self._frame, self._out)
+        play(groups, self._now, self._frame, self._out, self.ports)
         return on_air, fading
-
-    def _run(self, groups: Sequence[Group], now: int, frame: Audio, out: Audio) -> bool:
-        """Play these groups from `now` on; returns whether some of them began to be heard."""
-        begun = desk.play([group.leg for group in groups], now, frame, out) if groups else None
-        if not begun:
-            return False
-        for group in groups:
-            if group.leg in begun:
-                for row in group.leg.rows:
-                    group.voice.over.heard(self.ports[row].name)
-        return True
 
     def _listen_in_pauses(self, line: Line) -> set[int]:
         """Rows that have let go of the key to hear whether somebody breaks in; some may begin to now."""
@@ -951,12 +818,6 @@ class Matrix:
 
 def _factor(gain_db: float) -> float:
     return float(10 ** (gain_db / 20))
-
-
-def _facts(voice: Voice) -> tuple[object, ...]:
-    """What a floor wants to know at once when it changes."""
-    facts = voice.over.facts
-    return voice.over.end, facts.emergency, facts.encrypted, facts.silent
 
 
 def _members(patch: Patch) -> tuple[list[str], list[str]]:

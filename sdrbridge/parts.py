@@ -12,7 +12,7 @@ puts off until then what passes without a decision (`Matrix.stride`).
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sdrbridge.line import Line
+from sdrbridge.line import Line, Voice
 from sdrbridge.port import NEVER, Port, QuietPort, RxPort, TxPort
 
 
@@ -35,6 +35,10 @@ class Part:
     until: int = 0
     bound: bool = False
     foreseen: int = 0
+
+    def voices(self, voices: Mapping[str, Voice]) -> list[Voice]:
+        """Those of the voices that come in here."""
+        return [voice for voice in voices.values() if voice.port in self.rows]
 
     def due(self, now: int) -> int:
         """Bridge time from which on something may be decided; at most `now` where that is so in the tick at `now`."""

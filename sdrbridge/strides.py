@@ -1,0 +1,169 @@
+"""Many ticks at once, where nothing is decided: how a simulation plays hours in minutes.
+
+    parts of the bridge ─▶ due now? ─┬─ yes ─▶ play what was put off ─▶ a tick of these parts ─▶ look ahead
+                                     └─ no ──▶ put it off
+
+Each part (`sdrbridge.parts`) is played when something may be decided in it: when a receiver has something new to say,
+when time alone decides (a hang time, a time-out, the end of what is still to be played), or when it is time to look
+again. Until then everybody in it says and hears what he did, and that is played in one go. Everything is as after so
+many ticks (`tests/properties/test_stride.py`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from dsp.blocks import TICK_SAMPLES
+from sdrbridge.line import Line, Voice, play
+from sdrbridge.loopwatch import LoopWatch
+from sdrbridge.parts import Part, apart, union
+from sdrbridge.port import NEVER, Audio, Port
+from sdrbridge.transmitters import Transmitters
+
+LONGEST_STRIDE = 100
+"""Ticks done in one stride at most: 2 s, after which a talker's level or an operator's command is seen."""
+
+LONGEST_SILENCE = 500
+"""Ticks for which a part of the bridge in which nobody talks is left alone: 10 s."""
+
+
+class Strides:
+    """What a matrix has put off, and until when.
+
+    lines, voices: of the matrix, as they are. tick: does one of a part.
+    """
+
+    def __init__(
+        self,
+        lines: Mapping[str, Line],
+        voices: Mapping[str, Voice],
+        air: Transmitters,
+        watch: LoopWatch,
+        tick: Callable[[int, Part], None],
+    ) -> None:
+        self._lines = lines
+        self._voices = voices
+        self._air = air
+        self._watch = watch
+        self._tick = tick
+        self.reached = 0
+        """Bridge time up to which ticks and strides have been done."""
+        self._parts: list[Part] = []
+        """None where the next stride has to find them anew."""
+        self._unions: dict[tuple[int, ...], Part] = {}
+
+    def lay_out(self, ports: Sequence[Port], row: Mapping[str, int], donors: Mapping[int, Iterable[int]]) -> None:
+        """Take other ports. row: of each name. donors: channels that hear for ports in other rows."""
+        self._ports = ports
+        self._row = row
+        self._donors = donors
+        self._long: list[Audio] = []
+
+    def stride(self, now: int, limit: int) -> int:
+        """Do the tick at `now` and those that follow without a decision; returns how many, 1 … limit."""
+        parts = self._parts or self._take_apart(now)
+        due = [part.due(now) for part in parts]
+        then = now + TICK_SAMPLES
+        ready = []
+        for at, part in enumerate(parts):
+            if due[at] > now:
+                continue
+            looked = part.bound and part.until <= now
+            # Where no receiver has anything new to say, it hands over its speech for the coming tick as well.
+            self._play_on(part, now, now - TICK_SAMPLES if looked or part.foreseen <= now else now)
+            if looked:
+                self._look_ahead(part, now)
+                due[at] = part.due(now)
+            if due[at] <= now:
+                ready.append(at)
+        if ready:
+            lines = len(self._lines)
+            self._tick(now, self._together([parts[at] for at in ready]))
+            for at in ready:
+                parts[at].done = then
+                self._look_ahead(parts[at], then)
+                due[at] = parts[at].due(then)
+            if len(self._lines) < lines:
+                # A patch is gone, and what it held together falls apart.
+                self.reached = then
+                self.settle()
+                return 1
+        n = max(1, min(limit, LONGEST_STRIDE, -((now - min(due, default=NEVER)) // TICK_SAMPLES)))
+        self.reached = now + n * TICK_SAMPLES
+        return n
+
+    def settle(self) -> None:
+        """Play what strides have put off."""
+        for part in self._parts:
+            self._play_on(part, self.reached, self.reached - TICK_SAMPLES)
+        self._parts = []
+
+    def _take_apart(self, now: int) -> list[Part]:
+        self._parts = apart(self._ports, list(self._lines.values()), self._row, self._donors)
+        self._unions.clear()
+        for part in self._parts:
+            part.done = part.until = now
+        return self._parts
+
+    def _together(self, parts: list[Part]) -> Part:
+        """Parts that are due in the same tick as one, so that what is told has the same order as ever."""
+        if len(parts) == 1:
+            return parts[0]
+        key = tuple(id(part) for part in parts)
+        if key not in self._unions:
+            self._unions[key] = union(self._ports, parts, self._lines.values())
+        return self._unions[key]
+
+    def _play_on(self, part: Part, now: int, known: int) -> None:
+        """Play the ticks of a part up to `now`, in which nothing begins, ends or is decided.
+
+        known: the tick up to which its receivers may act on what they know.
+        """
+        while part.done < now:
+            then = min([now, *(line.next_launch(part.done) for line in part.lines)])
+            samples = min(then - part.done, LONGEST_STRIDE * TICK_SAMPLES)
+            voices = part.voices(self._voices)
+            for voice in voices:
+                if not voice.speech.ended:
+                    voice.rx.advance(known)
+                    voice.speech.push(voice.rx.read(voice.speech.end, samples))
+            if not self._long:
+                most = LONGEST_STRIDE * TICK_SAMPLES
+                self._long = [np.zeros(size * most, np.float32) for size in (1, len(self._ports), 1)]
+                self._long[2].flags.writeable = False  # what is sent while nobody is keyed
+            frame = self._long[0][:samples]
+            out = self._long[1][: len(self._ports) * samples].reshape(len(self._ports), samples)
+            for row, _ in part.sending:
+                if self._air.since[row] is not None:
+                    out[row] = 0.0
+            groups = [group for line in part.lines for group in line.groups]
+            if play(groups, part.done, frame, out, self._ports):
+                self._air.show(groups, part.rows)
+            self._air.glide(part.done, out, self._long[2][:samples], part)
+            self._watch.pass_over(part.done, part.done + samples, part.rows, voices, part.lines)
+            part.done += samples
+
+    def _look_ahead(self, part: Part, now: int) -> None:
+        """Find out until when, from `now` on, nothing begins, ends or is decided in a part, if no receiver says so."""
+        voices = part.voices(self._voices)
+        most = LONGEST_STRIDE if voices else LONGEST_SILENCE
+        bound = now + most * TICK_SAMPLES
+        settled = self._still_until(part, voices, now, bound)
+        part.until = settled if settled <= now else self._watch.still_until(now, settled, part.rows, voices, part.lines)
+        # What the loop guard has to look at may well turn out to be nothing.
+        part.bound = part.until == bound or part.until < settled
+
+    def _still_until(self, part: Part, voices: list[Voice], now: int, until: int) -> int:
+        if not self._air.unsettled.isdisjoint(part.rows):
+            return now
+        until = min(until, self._air.still_until(until, part.rows))
+        for voice in voices:
+            if voice.facts != voice.state:
+                return now
+            if not voice.speech.ended and (voice.over.end is not None or voice.rx.available() != voice.speech.end):
+                return now
+        ticks = max(0, -((now - until) // TICK_SAMPLES))
+        silent = not self._air.announces(part.rows)
+        for line in part.lines:
+            ticks = line.steady(now, ticks, silent)
+        return now + ticks * TICK_SAMPLES
