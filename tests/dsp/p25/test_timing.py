@@ -9,7 +9,7 @@ from dsp.p25 import _timing
 from dsp.p25.lsm import POINT_DELAY, Pulse, filters
 from dsp.p25.modulator import REACH as PULSE_REACH
 from dsp.p25.modulator import C4fmModulator, CqpskModulator
-from dsp.p25.timing import LOOK_AHEAD, LOOK_BACK, REACH, SyncCorrelator, acquire, peaks
+from dsp.p25.timing import LOOK_AHEAD, LOOK_BACK, REACH, SyncCorrelator, acquire, acquire_all, peaks
 from tests.dsp.p25.scenes import Path, scene
 from tests.reference import p25_timing
 
@@ -84,6 +84,20 @@ def test_a_run_of_equal_symbols_is_no_sync() -> None:
     x = np.concatenate([modulator.process(dibits).samples, modulator.flush().samples])
     for at in range(LOOK_BACK, len(x) - LOOK_AHEAD):
         assert all(hit.match < 0.75 or abs(hit.frequency_hz) > 1650 for hit in acquire(x, at))
+
+
+def test_a_bank_is_looked_at_in_one_call() -> None:
+    signal, _ = scene(C4fmModulator, 1, Path(12.0, offset_hz=200.0), seed=7)
+    x = np.stack([noise(600, 9), signal[:600], signal[20:620]])
+    x.flags.writeable = False
+    at = round((PULSE_REACH + 23 + POINT_DELAY[Pulse.C4FM]) * 5)
+    places = np.array([[0, 300], [1, at], [2, at - 20], [1, at + 40]], np.int32)
+    assert acquire_all(x, places, 0.6) == [(1, acquire(x[1], at)), (2, acquire(x[2], at - 20))]
+    assert acquire_all(x, places[:0]) == []
+    with pytest.raises(ShapeError, match="outside"):
+        acquire_all(x, np.array([[0, 590]], np.int32))
+    with pytest.raises(ShapeError, match="complex64"):
+        acquire_all(x[0], places)
 
 
 def test_peaks_are_local_and_above_the_threshold() -> None:
