@@ -40,6 +40,10 @@ class Part:
         """Those of the voices that come in here."""
         return [voice for voice in voices.values() if voice.port in self.rows]
 
+    def lags(self, now: int) -> bool:
+        """Whether a receiver has something new to say at `now`, or it is only time to look again."""
+        return self.foreseen <= now or (self.bound and self.until <= now)
+
     def due(self, now: int) -> int:
         """Bridge time from which on something may be decided; at most `now` where that is so in the tick at `now`."""
         if self.quiet is None:

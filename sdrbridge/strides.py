@@ -64,18 +64,17 @@ class Strides:
         parts = self._parts or self._take_apart(now)
         due = [part.due(now) for part in parts]
         then = now + TICK_SAMPLES
-        ready = []
-        for at, part in enumerate(parts):
-            if due[at] > now:
-                continue
-            looked = part.bound and part.until <= now
-            # Where no receiver has anything new to say, it hands over its speech for the coming tick as well.
-            self._play_on(part, now, now - TICK_SAMPLES if looked or part.foreseen <= now else now)
-            if looked:
-                self._look_ahead(part, now)
-                due[at] = part.due(now)
-            if due[at] <= now:
-                ready.append(at)
+        # Where no receiver has anything new to say, it hands over its speech for the coming tick as well. These parts
+        # come last: who serves receivers of several parts must not say more in one than is known in another.
+        behind = [at for at, part in enumerate(parts) if due[at] <= now and part.lags(now)]
+        for at in behind:
+            self._play_on(parts[at], now, now - TICK_SAMPLES)
+            if parts[at].foreseen > now:
+                self._look_ahead(parts[at], now)
+                due[at] = parts[at].due(now)
+        ready = [at for at in range(len(parts)) if due[at] <= now]
+        for at in ready:
+            self._play_on(parts[at], now, now)
         if ready:
             lines = len(self._lines)
             self._tick(now, self._together([parts[at] for at in ready]))
