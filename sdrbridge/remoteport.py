@@ -37,6 +37,8 @@ most punctual one says where bridge time is on the steady clock."""
 _TIMES = ("t_s", "at_s", "start_s", "end_s")
 """Fields of a worker's event that are tuner time."""
 
+_ABOUT_OVERS = (Begin, Known, Audio, End)
+
 Event = dict[str, object]
 
 
@@ -163,7 +165,8 @@ class RemotePort:
             at = self._end & (KEPT - 1)
             room = KEPT - at
             self._ring[at : at + len(made)] = made[:room]
-            self._ring[: max(0, len(made) - room)] = made[room:]
+            if len(made) > room:
+                self._ring[: len(made) - room] = made[room:]
             self._end += len(made)
 
     def close(self, end: int | None = None, on_air_end: int | None = None) -> Transmission | None:
@@ -263,7 +266,7 @@ class RemoteTuner:
                         self.ports[channel].ledger = tuple(Stage(s.stage, s.delay_s) for s in stages)
             elif isinstance(message, Told):
                 self._tell(message.event)
-            elif isinstance(message, Begin | Known | Audio | End):
+            elif isinstance(message, _ABOUT_OVERS):
                 self._about_over(message)
 
     def _about_over(self, message: Begin | Known | Audio | End) -> None:

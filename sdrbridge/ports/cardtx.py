@@ -26,6 +26,8 @@ Audio = NDArray[np.float32]
 RING_FRAMES = 25
 """Frames (half a second) between the matrix's thread and the card's."""
 
+_LOWEST, _HIGHEST = np.float32(-1.0), np.float32(1.0)
+
 
 class CardTransmitter:
     """A TxPort. It keys nothing until it was given a line with `attach`."""
@@ -64,8 +66,8 @@ class CardTransmitter:
         while self._ring:
             elastic.push(self._ring.popleft())
         out = elastic.pull(n)
-        np.maximum(out, np.float32(-1.0), out=out)
-        return np.minimum(out, np.float32(1.0), out=out)
+        np.maximum(out, _LOWEST, out=out)
+        return np.minimum(out, _HIGHEST, out=out)
 
     @property
     def _sound_delay(self) -> int:

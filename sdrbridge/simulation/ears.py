@@ -88,7 +88,7 @@ class Ear:
     def quiet_until(self, now: int) -> int:
         """Bridge time of the first tick at which something begins, ends or becomes known."""
         due = NEVER
-        if self.down:
+        if self.down or not (self._waiting or self._on_air):
             return due
         if self._waiting:
             due = self._waiting[0].begin + self._decision
