@@ -13,7 +13,6 @@ The watch knows patches and overs from what operators and talkers did and from t
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
@@ -49,8 +48,6 @@ STEP = 8
 """Of a voice that is steady for 20 ms at least, every eighth sample tells all."""
 
 _WITH_REASON = ("granted", "refused", "preempted", "timed_out", "released", "gave_up", "idle")
-
-_spell = json.JSONEncoder(sort_keys=True, default=str).encode
 
 Mutes = Mapping[str, tuple[bool, bool]]
 """Ports that are cut off: what they say, what they are sent."""
@@ -168,7 +165,7 @@ class Watch:
         self.tally.events += 1
         name = str(event["event"])
         self.tally.counts[name] = self.tally.counts.get(name, 0) + 1
-        self._digest.update(_spell(event).encode())
+        self._digest.update(repr(sorted(event.items())).encode())
         over = str(event.get("over", ""))
         self._unspoken.pop(over, None)
         area, _, what = name.partition(".")
