@@ -361,8 +361,12 @@ class Matrix:
         return ticks
 
     def settle(self) -> None:
-        """Play what strides have put off."""
+        """Play what strides have put off; the next one finds the parts anew, for something may be changed."""
         self._strides.settle()
+
+    def catch_up(self) -> None:
+        """Play what strides have put off, and nothing else: for who looks at receivers or outputs in between."""
+        self._strides.catch_up()
 
     def _tick(self, now: int, part: Part) -> None:
         """The tick of a part of the bridge."""

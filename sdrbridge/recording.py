@@ -52,13 +52,16 @@ class Recording:
         self._wall = wall
         self._root = folder
         day = folder / f"{wall.astimezone(UTC):%Y-%m-%d}"
-        self._writer = WavWriter(_fresh(day, f"{wall.astimezone(UTC):%H%M%S}Z_{over}"))
+        self._writer = self._create(_fresh(day, f"{wall.astimezone(UTC):%H%M%S}Z_{over}"))
         self.path = self._writer.path
         try:
             self._describe("open")
         except OSError:
             # Without its description a recording is still one; the next start writes it.
             log.warning("%s: cannot be written", self.path.with_suffix(".json"))
+
+    def _create(self, path: Path) -> WavWriter:
+        return WavWriter(path)
 
     def write(self, start: int, samples: Audio) -> None:
         """What was heard from on-air index `start` on; what is missing before it becomes silence."""

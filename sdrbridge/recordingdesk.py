@@ -65,14 +65,22 @@ class _Recover:
 
 class RecordingDesk:
     """A desk (see `sdrbridge.recorder`) and a sink of events. room: where, and how much of it. told: gets its events,
-    from its own thread. flac: whether overs are compressed when they are over.
+    from its own thread. flac: whether overs are compressed when they are over. recording: what keeps one, on its disk.
 
     Call `start` for a thread of its own, or `work` by hand; `close` in both cases.
     """
 
     def __init__(
-        self, room: Room, clock: Clock, told: Callable[[Event], None], *, flac: bool = True, bound: int = BOUND
+        self,
+        room: Room,
+        clock: Clock,
+        told: Callable[[Event], None],
+        *,
+        flac: bool = True,
+        bound: int = BOUND,
+        recording: type[Recording] = Recording,
     ) -> None:
+        self._recording = recording
         self._room = room
         self._clock = clock
         self._told = told
@@ -192,13 +200,12 @@ class RecordingDesk:
             self._counts["left_out"] += 1
             return
         try:
-            self._open[item.over] = Recording(self._room.folder, item.over, item.port, item.start, item.wall)
+            self._open[item.over] = self._recording(self._room.folder, item.over, item.port, item.start, item.wall)
         except OSError:
             self._counts["left_out"] += 1
             raise
         for event in early:
             self._learn(self._open[item.over], event)
-        self._trouble = ""
 
     def _write(self, recording: Recording, item: _Audio) -> None:
         try:
@@ -207,7 +214,6 @@ class RecordingDesk:
             self._look(at_once=True)
             self._counts["lost_samples"] += len(item.samples)
             raise
-        self._trouble = ""
 
     def _learn(self, recording: Recording, event: Mapping[str, object]) -> None:
         if event["event"] == "over.done":
@@ -255,7 +261,10 @@ class RecordingDesk:
             self._try_again()
 
     def _try_again(self) -> None:
-        """After an error: see whether the disk takes something by now, and finish what is late."""
+        """After an error: see whether the disk takes something by now, and finish what is late.
+
+        Only then it is over: one write that found a little room is no sign, and so no error is too short to be seen.
+        """
         try:
             self._room.probe()
             while self._late:

@@ -92,10 +92,14 @@ class Strides:
         return n
 
     def settle(self) -> None:
-        """Play what strides have put off."""
+        """Play what has been put off; the next stride finds the parts anew."""
+        self.catch_up()
+        self._parts = []
+
+    def catch_up(self) -> None:
+        """Play what has been put off."""
         for part in self._parts:
             self._play_on(part, self.reached, self.reached - TICK_SAMPLES)
-        self._parts = []
 
     def _take_apart(self, now: int) -> list[Part]:
         self._parts = apart(self._ports, list(self._lines.values()), self._row, self._donors)

@@ -55,7 +55,14 @@ class WavWriter:
         self._file: RawIOBase = path.open("wb", buffering=0)
         self._pending = np.zeros(_BUFFER, np.int16)
         self._fill = 0
-        self._put(0, _header(self.samples))
+        try:
+            self._put(0, _header(self.samples))
+        except OSError:
+            # Not even a beginning: nobody should find an empty file there.
+            self._file.close()
+            with suppress(OSError):
+                path.unlink()
+            raise
 
     def write(self, samples: NDArray[np.float32]) -> None:
         """Append (n,) float32 at full scale ±1.0; what lies beyond is limited to full scale."""

@@ -54,7 +54,7 @@ def _broken(house: House, script: Sequence[Deed], broken: Broken, options: Names
     note("looking for the shortest script that does the same …")
 
     def breaks(deeds: Sequence[Deed]) -> Broken | None:
-        until = (deeds[-1].at / 8000 + 130) / 3600 if deeds else 0.01
+        until = (deeds[-1].at / 8000 + 150) / 3600 if deeds else 0.01
         try:
             World(house).run(deeds, until)
         except Broken as found:
@@ -103,6 +103,7 @@ def _tell(outcome: Outcome, took: float, options: Namespace) -> None:
         ["refused", str(tally.refused)],
         ["first syllables checked", str(tally.first_syllables)],
         ["sounds followed through a card", str(tally.followed)],
+        ["recordings compared", str(tally.recorded)],
         ["transmitters on the air", f"{tally.keyed_s / 3600:.2f} h"],
         *([fault, str(count)] for fault, count in outcome.faults.items()),
         ["process started again", str(outcome.restarts)],

@@ -91,6 +91,7 @@ class Tally:
     keyed_s: float = 0.0
     first_syllables: int = 0
     followed: int = 0
+    recorded: int = 0
     events: int = 0
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -221,6 +222,10 @@ class Watch:
 
     def came_wrong(self, what: str) -> None:
         """Speech did not come through a device as it should, and nothing was counted."""
+        self._break(4, what)
+
+    def recorded_wrong(self, what: str) -> None:
+        """A recording is not what was heard, or nobody was told of it."""
         self._break(4, what)
 
     def _await(self, patch: str, port: str, over: str) -> None:

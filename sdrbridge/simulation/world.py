@@ -11,7 +11,7 @@ Nothing here reads a real clock or rolls dice: the same script gives the same ru
 import contextlib
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from sdrbridge.simulation.ears import Ear
 from sdrbridge.simulation.house import House, Over, Station, Transmitter
 from sdrbridge.simulation.links import PacketLink
 from sdrbridge.simulation.machine import CountedClock, DiskJournal, DiskState, Lines
+from sdrbridge.simulation.recordings import AFTER, BEFORE, STEP_TICKS, Disk, Recordings, Tap
 from sdrbridge.simulation.script import Deed
 from sdrbridge.simulation.tuners import Tuner
 from sdrbridge.simulation.watch import LEVELLED, Tally, Watch
@@ -83,7 +84,10 @@ class World:
         self._told = 0
         self._written = 0
         self._lost = 0
-        self._disk_full = False
+        self._storage = Disk()
+        self._recording = 0
+        """How many reasons there are to record what is said."""
+        self._recordings: Recordings | None = None
         self._origin = 0
         self._gone_since: int | None = None
         self._hangs = False
@@ -115,6 +119,8 @@ class World:
             "hang": self._hang,
             "disk": self._disk,
             "disk room": self._disk_room,
+            "record": self._record,
+            "record no more": self._record_no_more,
             "clock": self._clock_step,
         }
         self._boot()
@@ -124,9 +130,11 @@ class World:
         end = round(hours * 3600 * AUDIO_RATE) // TICK_SAMPLES * TICK_SAMPLES
         place = 0
         said = 0
+        self._later = sorted((d for deed in script for d in _recorded(deed)), key=lambda later: later.at)
         with self._folder, contextlib.ExitStack() as stack:
             for tuner in self._tuners.values():
                 stack.callback(tuner.unplug)
+            stack.callback(self._abandon_recordings)
             while (world := self.clock.elapsed) < end:
                 while place < len(script) and script[place].at < world + TICK_SAMPLES:
                     self._do(script[place])
@@ -175,6 +183,8 @@ class World:
         if self._gone_since is not None:
             self._be_gone(world)
             return
+        if self._recordings is not None:
+            most = min(most, STEP_TICKS)
         self._go((lambda engine: engine.stride(most)) if self._strides else Engine.tick)
 
     def _go(self, ticks: Callable[[Engine], object]) -> None:
@@ -185,6 +195,9 @@ class World:
         self.clock.elapsed = max(self.clock.elapsed, self._origin + engine.now)
         self.lines.beat(self.clock.monotonic())
         self.watch.finish(engine.now)
+        if self._recordings is not None:
+            engine.matrix.catch_up()
+            self._recordings.work(engine.now)
         if self._journal is not None:
             self._journal.work()
         self._state.work()
@@ -256,13 +269,18 @@ class World:
             self._engine.matrix.mute_port(name, mute.rx, mute.tx)
         self._operations = Operations(self._engine, self.clock)
         self._keep()
+        self._taps = [port.rx for port in ports if isinstance(port.rx, Tap)]
+        if self._recording:
+            self._begin_to_record()
 
     def _port(self, station: Station) -> Port:
         if station.kind == "channel":
-            return Port(station.name, self._tuner_of[station.name].channels[station.name], priority=station.priority)
+            channel = self._tuner_of[station.name].channels[station.name]
+            return Port(station.name, Tap(station.name, channel), priority=station.priority)
         half = station.kind == "radio"
         tx = Transmitter(station.name, self.watch.frame, self._radios[station.name].send if half else None)
-        return Port(station.name, self._ears[station.name], tx, station.priority, station.access_ms, half_duplex=half)
+        rx = Tap(station.name, self._ears[station.name])
+        return Port(station.name, rx, tx, station.priority, station.access_ms, half_duplex=half)
 
     def _radio(self, station: Station) -> CardRadio:
         def set_ptt(keyed: bool) -> None:
@@ -301,7 +319,7 @@ class World:
     def _what_was_kept(self) -> tuple[Saved, dict[str, Patch]]:
         """From the file, as a daemon reads it."""
         self._state = DiskState.open(Path(self._folder.name) / "state.db", threaded=False)
-        self._state.full, self._writes = self._disk_full, 0
+        self._state.full, self._writes = self._storage.full, 0
         saved = self._state.saved or Saved(self._made, self._made)
         patches, _ = merge(saved, self._made, [s.name for s in self.house.stations])
         self.watch.restored(Saved(patches, mutes=saved.mutes), self._kept)
@@ -316,7 +334,7 @@ class World:
     def _open_journal(self) -> None:
         if self._journal_folder is not None:
             self._journal = DiskJournal(self._journal_folder, self._site.name, self.clock, bound=256)
-            self._journal.full = self._disk_full
+            self._journal.full = self._storage.full
             self._told = 0
 
     def _close_journal(self) -> None:
@@ -435,6 +453,9 @@ class World:
             self._gone_since = self.clock.elapsed
         self._engine.matrix.settle()
         self._close_journal()
+        if self._recordings is not None:
+            self._recordings.die()
+            self._let_go_of_recordings()
         for name, link in self._links.items():
             if link.miscounted is not None:
                 self.watch.lost(f"packets to {name}", *link.miscounted)
@@ -445,16 +466,44 @@ class World:
 
     def _disk(self, deed: Deed) -> None:
         self.faults["disk full"] += 1
-        self._be_full(True)
+        # It is full in the middle of something: of the second that is being written, or of the one after it.
+        self._be_full(deed.at % (4 * AUDIO_RATE))
         self._after(deed, "disk room")
 
     def _disk_room(self, deed: Deed) -> None:
-        self._be_full(False)
+        self._be_full(None)
 
-    def _be_full(self, full: bool) -> None:
-        self._disk_full = self._state.full = full
+    def _be_full(self, left: int | None) -> None:
+        self._storage.left = left
+        self._state.full = self._storage.full
         if self._journal is not None:
-            self._journal.full = full
+            self._journal.full = self._storage.full
+
+    def _record(self, deed: Deed) -> None:
+        self._recording += 1
+        if self._recordings is not None:
+            self._recordings.go_on()
+        elif self._gone_since is None:
+            self._begin_to_record()
+
+    def _begin_to_record(self) -> None:
+        folder = Path(self._folder.name) / "recordings"
+        self._recordings = Recordings(folder, self._storage, self.clock, self._taps, self.watch.recorded_wrong)
+
+    def _record_no_more(self, deed: Deed) -> None:
+        self._recording -= 1
+        if self._recording == 0 and self._recordings is not None and self._recordings.stop():
+            self._let_go_of_recordings()
+
+    def _abandon_recordings(self) -> None:
+        if self._recordings is not None:
+            self._recordings.abandon()
+
+    def _let_go_of_recordings(self) -> None:
+        assert self._recordings is not None
+        self.watch.tally.recorded += self._recordings.kept
+        self.faults["recordings cut by a full disk"] += self._recordings.cut
+        self._recordings = None
 
     def _clock_step(self, deed: Deed) -> None:
         self.faults["clock stepped"] += 1
@@ -465,6 +514,14 @@ def _fault_of(reason: str) -> str:
     """What a supervisor says of a worker, in short."""
     kinds = {"ended by": "died", "hangs": "hung", "memory": "leaked", "radio": "had no device"}
     return next((kind for word, kind in kinds.items() if word in reason), reason)
+
+
+def _recorded(deed: Deed) -> Iterator[Deed]:
+    """From when to when recordings are looked at for the sake of a deed: about both ends of a full disk."""
+    if deed.what == "disk":
+        for at in (deed.at, _until(deed)):
+            yield Deed(max(0, at - BEFORE), "record")
+            yield Deed(at + AFTER, "record no more")
 
 
 def _until(deed: Deed) -> int:

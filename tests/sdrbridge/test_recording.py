@@ -19,7 +19,7 @@ from sdrbridge.patch import Patch
 from sdrbridge.port import Loopback, Port
 from sdrbridge.recorder import Recorder, Tap
 from sdrbridge.recording import audio_hash, recover
-from sdrbridge.recordingdesk import RecordingDesk
+from sdrbridge.recordingdesk import LOOK_S, RecordingDesk
 from sdrbridge.recordingroom import Room
 from sdrbridge.wav import WavWriter
 
@@ -260,6 +260,9 @@ def test_a_full_disk_loses_audio_and_nothing_else(tmp_path: Path, monkeypatch: p
     assert scene.desk.health().state == "degraded" and "No space left" in scene.desk.health().reason
     monkeypatch.setattr(WavWriter, "flush", real)
     scene.run(70_000)
+    # One write that finds room is no sign that there is enough; that is seen at the next look.
+    assert scene.desk.health().state == "degraded"
+    scene.run(70_000 + round(LOOK_S * 8000))
     assert scene.desk.health().state == "up"
     (path,) = tmp_path.glob("*/*.flac")
     got = soundfile.read(path, dtype="int16")[0]
@@ -339,7 +342,7 @@ import numpy as np
 from hw.clock import SystemClock
 from sdrbridge.port import Loopback
 from sdrbridge.recorder import Recorder, Tap
-from sdrbridge.recordingdesk import RecordingDesk
+from sdrbridge.recordingdesk import LOOK_S, RecordingDesk
 from sdrbridge.recordingroom import Room
 
 folder = Path(sys.argv[1])

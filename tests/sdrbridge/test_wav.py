@@ -81,6 +81,18 @@ def test_a_port_of_the_replay_goes_on_beyond_it(tmp_path: Path) -> None:
     np.testing.assert_array_equal(tail(port.path, 160), tone(160))
 
 
+def test_a_disk_that_has_no_room_for_a_header_leaves_no_empty_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: WavWriter, at: int, data: bytes) -> None:
+        raise OSError(28, "No space left on device", str(self.path))
+
+    monkeypatch.setattr(WavWriter, "_put", full)
+    with pytest.raises(OSError, match="No space"):
+        WavWriter(tmp_path / "x.wav")
+    assert not list(tmp_path.iterdir())
+
+
 def test_only_its_own_files_are_mended(tmp_path: Path) -> None:
     path = tmp_path / "x.wav"
     soundfile.write(path, np.zeros((1000, 2)), 8000)

@@ -16,6 +16,8 @@ from sdrbridge.guard import Guard
 from sdrbridge.journalwriter import JournalWriter
 from sdrbridge.line import Line, Voice
 from sdrbridge.matrix import Matrix
+from sdrbridge.recording import Recording
+from sdrbridge.recordingdesk import RecordingDesk
 from sdrbridge.rtp.rtcp import Reception
 from sdrbridge.simulation import script as scripts
 from sdrbridge.simulation.house import House, make_house
@@ -36,7 +38,7 @@ KINDS = {
     *("process killed", "process hung", "process stood still"),
     *(f"network: {fault}" for fault in LINK_FAULTS),
     *("packets lost", "packets late", "packets doubled", "packets out of order", "packets held up"),
-    *("sound card lost", "clock drift", "disk full", "clock stepped"),
+    *("sound card lost", "clock drift", "disk full", "recordings cut by a full disk", "clock stepped"),
 }
 
 
@@ -64,6 +66,27 @@ def test_everything_that_can_go_wrong_does() -> None:
     for seed in (21, 22, 23, 24, 25):
         seen.update(run(seed, 0.1, plan=replace(LIVELY, fault_s=1.0)).faults)
     assert set(seen) >= KINDS, KINDS - set(seen)
+
+
+def with_full_disks(seed: int, strides: bool = True) -> Outcome:
+    """Twice, once for long and once for a moment."""
+    full = [Deed(70 * 8000 + 8999 * seed, "disk", {"for_s": 30.0}), Deed(140 * 8000, "disk", {"for_s": 2.0})]
+    script = [deed for deed in script_of(seed, 0.05, Plan()) if deed.what != "disk"]
+    return World(HOUSE, strides=strides).run(sorted([*script, *full], key=lambda d: d.at), 0.05)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_recordings_on_a_full_disk_lose_what_they_say_and_return_and_change_nothing(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is held against what was heard (`sdrbridge.simulation.recordings`); what is said and keyed is as without."""
+    outcome = with_full_disks(seed)
+    cut = outcome.faults["recordings cut by a full disk"]
+    assert outcome.tally.recorded >= 40 and 10 <= cut < outcome.tally.recorded
+    assert with_full_disks(seed, strides=False).digest == outcome.digest
+    monkeypatch.setattr("sdrbridge.simulation.world._recorded", lambda deed: iter(()))
+    without = with_full_disks(seed)
+    assert without.digest == outcome.digest and without.tally.recorded == 0
 
 
 @pytest.mark.slow
@@ -172,6 +195,48 @@ def test_planted_4_a_loss_that_is_not_counted(monkeypatch: pytest.MonkeyPatch, t
     full = [Deed(8000, "disk", {"for_s": 1000.0})]
     with pytest.raises(Broken, match="invariant 4") as found:
         World(HOUSE, tmp_path).run(sorted([*script_of(1, 0.15), *full], key=lambda d: d.at), 0.15)
+    assert found.value.number == 4
+
+
+def _says_nothing(self: RecordingDesk, problem: OSError) -> None:
+    """A desk that keeps to itself what went wrong."""
+
+
+def _skips(self: Recording, until: int) -> None:
+    """A recording in which what comes after a loss moves up."""
+    self._start += until - self._start - self._writer.samples
+
+
+def _gives_up(self: RecordingDesk) -> None:
+    """A desk that does not try again."""
+
+
+def _forgets(self: Recording, start: int, samples: NDArray[np.float32]) -> None:
+    """A recording that begins anew after a loss."""
+    try:
+        self._fill(start)
+        self._writer.write(samples)
+        self._writer.flush()
+    except OSError:
+        self._writer.samples = 0
+        raise
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "fault", "words"),
+    [
+        (RecordingDesk, "_note", _says_nothing, "nobody is told"),
+        (Recording, "_fill", _skips, "samples of|not what was heard"),
+        (RecordingDesk, "_try_again", _gives_up, "do not return"),
+        (Recording, "write", _forgets, "not what was heard|is not finished"),
+    ],
+)
+def test_planted_4_recordings_on_a_full_disk(
+    monkeypatch: pytest.MonkeyPatch, place: type, name: str, fault: object, words: str
+) -> None:
+    monkeypatch.setattr(place, name, fault)
+    with pytest.raises(Broken, match=words) as found:
+        with_full_disks(1)
     assert found.value.number == 4
 
 
