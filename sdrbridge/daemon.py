@@ -126,6 +126,8 @@ class Beat(threading.Thread):
 
     def _run(self) -> None:
         station, pacer, clock, engine = self.station, self.pacer, self.clock, self.station.engine
+        # What it took to start is no gap.
+        pacer.due = clock.monotonic()
         wanted = watchdog_s()
         patience = None if wanted is None else max(1, int(wanted / 3 / 0.02))
         while not clock.wait(self._stop_now, pacer.wait(clock.monotonic())):
