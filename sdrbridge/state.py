@@ -94,6 +94,7 @@ class State:
         self._wake = threading.Condition()
         self._next: Saved | None = None
         self._failed: Saved | None = None
+        self._writing = False
         self._closing = False
         self._thread: threading.Thread | None = None
         if threaded:
@@ -134,6 +135,11 @@ class State:
         state.problem = trouble
         return state
 
+    @property
+    def pending(self) -> bool:
+        """Whether what was put last is not in the file yet."""
+        return self._next is not None or self._writing or self._failed is not None
+
     def put(self, saved: Saved) -> None:
         """Keep this; never waits."""
         with self._wake:
@@ -144,8 +150,10 @@ class State:
         """Write what was put last, and what could not be written before."""
         with self._wake:
             saved, self._next = self._next or self._failed, None
+            self._writing = saved is not None
         if saved is not None:
             self._failed = None if self._write(saved) else saved
+            self._writing = False
 
     def close(self) -> None:
         """Write what is left and stop."""

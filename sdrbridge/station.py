@@ -218,6 +218,7 @@ class Station:
         self.guard.beat()
         self.listeners.tick(paused=self.ladder.sheds(Rung.RECORDINGS))
         self._keep()
+        self.engine.counters["unsaved_changes"] = float(self.state.pending)
         if self._look_in == 0:
             self._look_in = LOOK_TICKS
             self.look()

@@ -132,7 +132,23 @@ def test_a_disk_that_is_full_is_a_problem_and_is_tried_again(tmp_path: Path) -> 
     path.parent.rmdir()
     state.put(Saved({"p": RICH}))
     state.close()
-    assert "cannot be written" in state.problem and state.writes == 0
+    assert "cannot be written" in state.problem and state.writes == 0 and state.pending
+
+
+def test_a_change_is_pending_until_it_is_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "s" / "state.db"
+    path.parent.mkdir()
+    state = State.open(path, threaded=False)
+    assert not state.pending
+    state.put(Saved({"p": RICH}))
+    assert state.pending
+    path.parent.rename(tmp_path / "away")
+    state.work()
+    assert state.pending and state.problem
+    (tmp_path / "away").rename(path.parent)
+    state.work()
+    assert not state.pending and not state.problem
+    state.close()
 
 
 SITE = {"p": patch("p", "a", "b"), "q": patch("q", "c", "d")}

@@ -96,7 +96,7 @@ def test_kill_9_in_an_over_and_up_again_with_the_same_patches(start: Start) -> N
     it.ask("/v1/port/mute", {"port": "other", "direction": "tx"})
     workers = it.children("sdrbridge.worker")
     assert len(workers) == 1
-    it.until(lambda s: "state" not in s["degraded"])
+    it.until(lambda s: not s["counters"]["unsaved_changes"])
     assert it.process is not None
     it.process.kill()
     it.wait()
