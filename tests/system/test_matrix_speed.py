@@ -7,8 +7,8 @@ from tests.bench.bench_matrix import busy, conversation, tick_ms
 
 
 def test_256_ports_that_all_talk_fit_in_a_tick() -> None:
-    # 1.1 ms, 1.7 where they mix (tests/bench/bench_matrix.py); the goal is 2 ms. What runs beside it on the other half of
-    # a core takes as much again, so the limits are wide, and there are ten times to keep them.
+    # 1.1 ms, 1.7 where they mix (tests/bench/bench_matrix.py); the goal is 2 ms. What runs beside it on the other half
+    # of a core takes as much again, so the limits are wide, and there are ten times to keep them.
     for mixed, limit_ms in ((False, 4.0), (True, 6.0)):
         matrix = busy(256, 4, mixed)
         assert any(tick_ms(matrix, 100, first) < limit_ms for first in range(0, 1000, 100)), f"mixed: {mixed}"
