@@ -138,7 +138,8 @@ class State:
     @property
     def pending(self) -> bool:
         """Whether what was put last is not in the file yet."""
-        return self._next is not None or self._writing or self._failed is not None
+        with self._wake:
+            return self._next is not None or self._writing or self._failed is not None
 
     def put(self, saved: Saved) -> None:
         """Keep this; never waits."""
@@ -152,8 +153,9 @@ class State:
             saved, self._next = self._next or self._failed, None
             self._writing = saved is not None
         if saved is not None:
-            self._failed = None if self._write(saved) else saved
-            self._writing = False
+            failed = None if self._write(saved) else saved
+            with self._wake:
+                self._failed, self._writing = failed, False
 
     def close(self) -> None:
         """Write what is left and stop."""
