@@ -40,8 +40,8 @@ BEFORE = 5 * AUDIO_RATE
 AFTER = round((LOOK_S + 5) * AUDIO_RATE)
 """Samples after either until which they are: long enough for the desk to see that there is room."""
 
-STEP_TICKS = 50
-"""Ticks between two looks of the recorder at most: a second, of which every receiver keeps the sound."""
+LOOK_TICKS = 50
+"""Ticks between two looks of the recorder: a second, of which every receiver keeps the sound."""
 
 _SIDE_BYTES = 600
 """Of the JSON file of a recording, about."""

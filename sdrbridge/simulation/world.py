@@ -32,7 +32,7 @@ from sdrbridge.simulation.ears import Ear
 from sdrbridge.simulation.house import House, Over, Station, Transmitter
 from sdrbridge.simulation.links import PacketLink
 from sdrbridge.simulation.machine import CountedClock, DiskJournal, DiskState, Lines
-from sdrbridge.simulation.recordings import AFTER, BEFORE, STEP_TICKS, Disk, Recordings, Tap
+from sdrbridge.simulation.recordings import AFTER, BEFORE, LOOK_TICKS, Disk, Recordings, Tap
 from sdrbridge.simulation.script import Deed
 from sdrbridge.simulation.tuners import Tuner
 from sdrbridge.simulation.watch import LEVELLED, Tally, Watch
@@ -88,6 +88,9 @@ class World:
         self._recording = 0
         """How many reasons there are to record what is said."""
         self._recordings: Recordings | None = None
+        self._recorder_due = 0
+        """Bridge time at which the recorder looks again."""
+        self._recorder_every = (LOOK_TICKS if strides else 1) * TICK_SAMPLES
         self._origin = 0
         self._gone_since: int | None = None
         self._hangs = False
@@ -168,6 +171,8 @@ class World:
         if deed.what != "talk" and self._gone_since is None:
             # Whatever comes, comes after all that has been.
             self._engine.matrix.settle()
+            if self._recordings is not None:
+                self._look_at_recordings()
             for tuner in self._tuners.values():
                 tuner.advance(self._engine.now - TICK_SAMPLES)
         self._verbs[deed.what](deed)
@@ -184,7 +189,7 @@ class World:
             self._be_gone(world)
             return
         if self._recordings is not None:
-            most = min(most, STEP_TICKS)
+            most = min(most, (self._recorder_due - self._engine.now) // TICK_SAMPLES)
         self._go((lambda engine: engine.stride(most)) if self._strides else Engine.tick)
 
     def _go(self, ticks: Callable[[Engine], object]) -> None:
@@ -195,9 +200,9 @@ class World:
         self.clock.elapsed = max(self.clock.elapsed, self._origin + engine.now)
         self.lines.beat(self.clock.monotonic())
         self.watch.finish(engine.now)
-        if self._recordings is not None:
+        if self._recordings is not None and engine.now >= self._recorder_due:
             engine.matrix.catch_up()
-            self._recordings.work(engine.now)
+            self._look_at_recordings()
         if self._journal is not None:
             self._journal.work()
         self._state.work()
@@ -489,11 +494,18 @@ class World:
     def _begin_to_record(self) -> None:
         folder = Path(self._folder.name) / "recordings"
         self._recordings = Recordings(folder, self._storage, self.clock, self._taps, self.watch.recorded_wrong)
+        self._recorder_due = self._engine.now + self._recorder_every
 
     def _record_no_more(self, deed: Deed) -> None:
         self._recording -= 1
         if self._recording == 0 and self._recordings is not None and self._recordings.stop():
             self._let_go_of_recordings()
+
+    def _look_at_recordings(self) -> None:
+        """After everything has been played."""
+        assert self._recordings is not None
+        self._recorder_due = self._engine.now + self._recorder_every
+        self._recordings.work(self._engine.now)
 
     def _abandon_recordings(self) -> None:
         if self._recordings is not None:
