@@ -142,12 +142,6 @@ class Line:
         """Whether somebody notes what is sent of a voice."""
         return any(group.voice is voice and group.leg.tape is not None for group in self.groups)
 
-    def next_launch(self, now: int) -> int:
-        """The first tick after `now` in which somebody begins to hear a voice; far away where there is none."""
-        waiting = [leg.launch for group in self.groups if not (leg := group.leg).heard]
-        ticks = [launch // TICK_SAMPLES * TICK_SAMPLES for launch in waiting]
-        return min((tick for tick in ticks if tick > now), default=NEVER)
-
     def steady(self, now: int, limit: int, launches: bool) -> int:
         """For how many ticks from `now`, at most `limit`, the groups play on without an end or a ramp.
 
@@ -178,6 +172,17 @@ class Line:
             if voice.speech.ended and self.drained(voice):
                 return 0
         return max(0, min([ticks, *playing.values()]))
+
+
+def next_launch(groups: Iterable[Group], now: int) -> int:
+    """The first tick after `now` in which somebody begins to hear a voice; far away where there is none."""
+    found = NEVER
+    for group in groups:
+        if not group.leg.heard:
+            tick = group.leg.launch // TICK_SAMPLES * TICK_SAMPLES
+            if now < tick < found:
+                found = tick
+    return found
 
 
 def play(groups: Sequence[Group], now: int, frame: Audio, out: Audio, ports: Sequence[Port]) -> bool:

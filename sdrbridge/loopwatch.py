@@ -236,23 +236,46 @@ class LoopWatch:
         if not self._sent and not self.broken:
             return until
         self._latest.clear()
-        speaking = {voice.port: voice.over.id for voice in voices if self._guards(voice.port)}
-        for row, over in speaking.items():
-            due = self._due(now, row, over, lines)
-            if due < until and row not in self.broken and self._ears[row].looks:
-                # Those that were noted down may show already that the next cannot be the last of three.
-                self._weigh(now, row, self._ears[row])
-                due = self._due(now, row, over, lines)
-            until = min(until, due)
+        speaking = {voice.port: voice for voice in voices if self._guards(voice.port)}
+        for voice in speaking.values():
+            until = min(until, self._due(now, until, voice, lines))
         for row in self._left:
-            if row in rows and row not in speaking and self._looks_left(now, row, self._ears[row].over, lines) == 1:
+            if row in rows and row not in speaking and self._may_be_found(now, row, lines):
                 until = min(until, _next_turn(now, row))
         return until
 
-    def _due(self, now: int, row: int, over: str, lines: Collection[Line]) -> int:
-        """When something may be found about an over that comes in, as things are."""
-        more = self._looks_left(now, row, over, lines)
-        return _next_turn(now, row) + (more - 1) * CHECK_TICKS * TICK_SAMPLES if more else NEVER
+    def _due(self, now: int, until: int, voice: Voice, lines: Collection[Line]) -> int:
+        """When something may be found about an over that comes in, as things are, if it is before `until`."""
+        row = voice.port
+        turn = _next_turn(now, row)
+        if row in self.broken:
+            return turn
+        sent = self._sent_until(now, row, voice.over.id, lines)
+        if not sent:
+            return NEVER
+        ear = self._ear(row)
+        due = turn + self._spare(row, ear, sent) * CHECK_TICKS * TICK_SAMPLES
+        if due < until and ear.looks:
+            # Those that were noted down may show already that the next cannot be the last of three.
+            self._weigh(now, row, ear)
+            due = turn + self._spare(row, ear, sent) * CHECK_TICKS * TICK_SAMPLES
+        return due
+
+    def _may_be_found(self, now: int, row: int, lines: Collection[Line]) -> bool:
+        """Whether the last look at an over that has been let go of may show something."""
+        if row in self.broken:
+            return True
+        ear = self._ears[row]
+        sent = self._sent_until(now, row, ear.over, lines)
+        return bool(sent) and self._spare(row, ear, sent) == 0
+
+    def _sent_until(self, now: int, row: int, over: str, lines: Collection[Line]) -> dict[str, list[Sent]]:
+        """What any look from `now` on may have to be compared with."""
+        return self._sent_lately(row, over, now - (SETTLED + echo.WINDOW + echo.STEP) * echo.HOP, lines)
+
+    def _spare(self, row: int, ear: Ear, patches: Iterable[str]) -> int:
+        """How many looks come before the first that may show something."""
+        return max(1, self._more(row, ear, patches)) - 1
 
     def pass_over(
         self, begin: int, end: int, rows: Container[int], voices: Iterable[Voice], lines: Collection[Line]
@@ -306,13 +329,6 @@ class LoopWatch:
             self._weigh(now, row, ear)
         if voice is None:
             ear.voice = None
-
-    def _looks_left(self, now: int, row: int, over: str, lines: Collection[Line]) -> int:
-        """After how many more looks something may be found; 0 for never, as things are."""
-        if row in self.broken:
-            return 1
-        sent = self._sent_lately(row, over, now - (SETTLED + echo.WINDOW + echo.STEP) * echo.HOP, lines)
-        return max(1, self._more(row, self._ear(row), sent)) if sent else 0
 
     def _more(self, row: int, ear: Ear, patches: Iterable[str]) -> int:
         """How many matches are missing for a verdict if all looks that were noted down are matches."""
@@ -388,30 +404,20 @@ class LoopWatch:
         """What of the patches a row talks in was sent up to 5 s before `begin` or later, but for this over itself; the
         latest of each patch."""
         found: dict[str, list[Sent]] = {}
-        if not self._sent:
-            return found
-        since = begin - echo.HIGH * echo.HOP
+        since, names = begin - echo.HIGH * echo.HOP, self._stands_for(row)
         for line in lines:
-            patch, members = line.patch.name, line.patch.members
-            if patch not in self._sent or self._by_end(patch)[0].end <= since:
-                continue
-            if not any(name in members and members[name].talks for name in self._stands_for(row)):
-                continue
-            chosen: list[Sent] = []
-            for sent in self._by_end(patch):
-                if sent.end <= since or len(chosen) == MOST_TRACKS:
-                    break
-                if sent.over != over:
-                    chosen.append(sent)
-            if chosen:
-                found[patch] = chosen[::-1]
+            patch = line.patch
+            if patch.name in self._sent and not patch.talkers.isdisjoint(names):
+                chosen = [s for s in self._by_end(patch.name) if s.tape.end > since and s.over != over]
+                if chosen:
+                    found[patch.name] = chosen[-MOST_TRACKS:]
         return found
 
     def _by_end(self, patch: str) -> list[Sent]:
-        """What was sent in a patch, the latest first."""
+        """What was sent in a patch last, the latest at the end: one more than an over is compared with."""
         found = self._latest.get(patch)
         if found is None:
-            found = self._latest[patch] = sorted(self._sent[patch].values(), key=_end)[::-1]
+            found = self._latest[patch] = sorted(self._sent[patch].values(), key=_end)[-MOST_TRACKS - 1 :]
         return found
 
     def _forget(self, now: int) -> None:

@@ -360,6 +360,10 @@ class Matrix:
         self._now = now + (ticks - 1) * TICK_SAMPLES
         return ticks
 
+    def stir(self) -> None:
+        """Who speaks to the bridge has done something that its receivers did not know of when strides asked them."""
+        self._strides.stir()
+
     def settle(self) -> None:
         """Play what strides have put off; the next one finds the parts anew, for something may be changed."""
         self._strides.settle()
@@ -638,14 +642,10 @@ class Matrix:
 
     def _listeners(self, line: Line, voice: Voice) -> dict[int, float]:
         """Who is to hear a voice, with which gain."""
-        talker = self.ports[self._talks_for(line, voice)].name
-        gains = {self._row[m]: line.patch.gain(talker, m) for m in line.patch.members}
+        hearers = line.patch.hearers(self.ports[self._talks_for(line, voice)].name)
+        gains = {self._row[name]: gain for name, gain in hearers.items()}
         said = self._rx_gain[voice.port]
-        return {
-            row: gain * said * self._air.gain[row]
-            for row, gain in gains.items()
-            if gain != 0.0 and self._air.sends(row)
-        }
+        return {row: gain * said * self._air.gain[row] for row, gain in gains.items() if self._air.sends(row)}
 
     def _ready(self, row: int, voice: Voice, start: int) -> int:
         """Bridge time from which a port that is keyed now carries a voice from `start` on without a break."""
@@ -701,8 +701,7 @@ class Matrix:
 
     def _hears(self, line: Line, row: int) -> bool:
         """Whether there is anybody a port could hear in a patch; who could not is not kept on the air."""
-        name, patch = self.ports[row].name, line.patch
-        return name in patch.members and self._air.sends(row) and any(patch.gain(m, name) for m in patch.members)
+        return self.ports[row].name in line.patch.listeners and self._air.sends(row)
 
     def _play(self, lines: Iterable[Line]) -> tuple[set[int], set[int]]:
         """Put what patches carry into the frames of those who hear it; who is on the air for it, and for what fades."""

@@ -23,7 +23,7 @@ class Part:
     hearing, sending: its receivers and transmitters, in the order of their rows. quiet: asks each receiver until when
     nothing changes; None where one of them cannot say. done: bridge time up to which it has been played. until: the
     first tick at which something may be decided, if no receiver knows of an earlier one. bound: then it is only time to
-    look again. foreseen: when the first receiver has something new to say.
+    look again. foreseen: when the first receiver has something new to say; asked for again where that is past.
     """
 
     rows: Collection[int]
@@ -48,7 +48,8 @@ class Part:
         """Bridge time from which on something may be decided; at most `now` where that is so in the tick at `now`."""
         if self.quiet is None:
             return now
-        self.foreseen = min([quiet_until(now) for quiet_until in self.quiet], default=NEVER)
+        if self.foreseen <= now:
+            self.foreseen = min([quiet_until(now) for quiet_until in self.quiet], default=NEVER)
         return min(self.until, self.foreseen)
 
 

@@ -12,6 +12,7 @@ The order in which members were added means nothing: two patches made of the sam
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 
 from dsp.blocks import AUDIO_RATE
@@ -57,6 +58,10 @@ class Rules:
     preempt: bool = True
     mix: bool = False
     kerchunk: int = 0
+
+
+_AS_SPOKEN = Leg()
+"""A crosspoint at which nothing was set."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,7 @@ class Patch:
         """One crosspoint as it is set."""
         for port in (talker, listener):
             self._member(port)
-        return self.legs.get((talker, listener), Leg())
+        return self.legs.get((talker, listener), _AS_SPOKEN)
 
     def gain(self, talker: str, listener: str) -> float:
         """The factor between a talker and a listener; 0.0 where nothing may pass."""
@@ -130,14 +135,36 @@ class Patch:
         source, target = self.members.get(talker), self.members.get(listener)
         if source is None or target is None or not source.talks or source.muted or not target.hears:
             return 0.0
-        leg = self.legs.get((talker, listener), Leg())
+        leg = self.legs.get((talker, listener), _AS_SPOKEN)
         return 0.0 if leg.muted else float(10 ** (leg.gain_db / 20))
+
+    def hearers(self, talker: str) -> Mapping[str, float]:
+        """Who hears a talker, and the factor between them; found once for each."""
+        found = self._hearers.get(talker)
+        if found is None:
+            gains = {member: self.gain(talker, member) for member in self.members}
+            found = self._hearers[talker] = {member: gain for member, gain in gains.items() if gain}
+        return found
+
+    @cached_property
+    def listeners(self) -> frozenset[str]:
+        """The members who hear anybody."""
+        return frozenset(member for talker in self.members for member in self.hearers(talker))
+
+    @cached_property
+    def talkers(self) -> frozenset[str]:
+        """The members who talk, muted or not."""
+        return frozenset(name for name, member in self.members.items() if member.talks)
+
+    @cached_property
+    def _hearers(self) -> dict[str, Mapping[str, float]]:
+        return {}
 
     def _with_leg(self, talker: str, listener: str, leg: Leg) -> "Patch":
         if talker == listener:
             raise PatchError(f'patch "{self.name}": "{talker}" never hears itself; there is no such leg')
         legs = {ends: other for ends, other in self.legs.items() if ends != (talker, listener)}
-        if leg != Leg():
+        if leg != _AS_SPOKEN:
             legs[talker, listener] = leg
         return replace(self, legs=MappingProxyType(legs))
 

@@ -58,7 +58,8 @@ class QuietPort(Protocol):
     def quiet_until(self, now: int) -> int:
         """Bridge time of the first tick, from `now` on, at which an over begins or ends or its facts change.
 
-        At every tick before that `available` grows by a tick. Further away than anybody looks is as good as never.
+        At every tick before that `available` grows by a tick. Further away than anybody looks is as good as never. What
+        it says holds until its part of the bridge has been played, or somebody says that it does not (`Matrix.stir`).
         """
         ...
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from dsp.blocks import TICK_SAMPLES
-from sdrbridge.line import Line, Voice, play
+from sdrbridge.line import Line, Voice, next_launch, play
 from sdrbridge.loopwatch import LoopWatch
 from sdrbridge.parts import Part, apart, union
 from sdrbridge.port import NEVER, Audio, Port
@@ -108,6 +108,11 @@ class Strides:
             part.done = part.until = now
         return self._parts
 
+    def stir(self) -> None:
+        """Somebody outside has done something: what receivers have said of their future may not hold any more."""
+        for part in self._parts:
+            part.foreseen = 0
+
     def _together(self, parts: list[Part]) -> Part:
         """Parts that are due in the same tick as one, so that what is told has the same order as ever."""
         if len(parts) == 1:
@@ -122,14 +127,17 @@ class Strides:
 
         known: the tick up to which its receivers may act on what they know.
         """
+        if part.done >= now:
+            return
+        voices = part.voices(self._voices)
+        coming = [voice for voice in voices if not voice.speech.ended]
+        groups = [group for line in part.lines for group in line.groups]
         while part.done < now:
-            then = min([now, *(line.next_launch(part.done) for line in part.lines)])
+            then = min(now, next_launch(groups, part.done))
             samples = min(then - part.done, LONGEST_STRIDE * TICK_SAMPLES)
-            voices = part.voices(self._voices)
-            for voice in voices:
-                if not voice.speech.ended:
-                    voice.rx.advance(known)
-                    voice.speech.push(voice.rx.read(voice.speech.end, samples))
+            for voice in coming:
+                voice.rx.advance(known)
+                voice.speech.push(voice.rx.read(voice.speech.end, samples))
             if not self._long:
                 most = LONGEST_STRIDE * TICK_SAMPLES
                 self._long = [np.zeros(size * most, np.float32) for size in (1, len(self._ports), 1)]
@@ -139,7 +147,6 @@ class Strides:
             for row, _ in part.sending:
                 if self._air.since[row] is not None:
                     out[row] = 0.0
-            groups = [group for line in part.lines for group in line.groups]
             if play(groups, part.done, frame, out, self._ports):
                 self._air.show(groups, part.rows)
             self._air.glide(part.done, out, self._long[2][:samples], part)
@@ -151,6 +158,7 @@ class Strides:
         voices = part.voices(self._voices)
         most = LONGEST_STRIDE if voices else LONGEST_SILENCE
         bound = now + most * TICK_SAMPLES
+        part.foreseen = 0
         settled = self._still_until(part, voices, now, bound)
         part.until = settled if settled <= now else self._watch.still_until(now, settled, part.rows, voices, part.lines)
         # What the loop guard has to look at may well turn out to be nothing.

@@ -252,6 +252,7 @@ class World:
                 ear.give_up(late)
             self._engine.tell({"event": "clock.gap", "missing_s": late / AUDIO_RATE})
             late = 0
+        self._engine.matrix.stir()
         for _ in range(late // TICK_SAMPLES):
             self._go(Engine.tick)
 
@@ -363,6 +364,8 @@ class World:
             secret = deed.at + round(args["encrypted_after_s"] * AUDIO_RATE)
         over = Over(args["who"], deed.at, _until(deed), bool(args.get("emergency")), secret)
         (self._tuner_of.get(over.who) or self._ears[over.who]).talk(over)
+        if self._gone_since is None:
+            self._engine.matrix.stir()
 
     def _operate(self, deed: Deed) -> None:
         if self._gone_since is not None:
