@@ -360,9 +360,9 @@ class Matrix:
         self._now = now + (ticks - 1) * TICK_SAMPLES
         return ticks
 
-    def stir(self) -> None:
-        """Who speaks to the bridge has done something that its receivers did not know of when strides asked them."""
-        self._strides.stir()
+    def stir(self, port: str) -> None:
+        """A receiver has come to know of something that it did not foresee when strides asked it (`QuietPort`)."""
+        self._strides.stir(self._row[port])
 
     def settle(self) -> None:
         """Play what strides have put off; the next one finds the parts anew, for something may be changed."""

@@ -23,7 +23,7 @@ class Part:
     hearing, sending: its receivers and transmitters, in the order of their rows. quiet: asks each receiver until when
     nothing changes; None where one of them cannot say. done: bridge time up to which it has been played. until: the
     first tick at which something may be decided, if no receiver knows of an earlier one. bound: then it is only time to
-    look again. foreseen: when the first receiver has something new to say; asked for again where that is past.
+    look again. foreseen: when the first receiver has something new to say. due: the earlier of both.
     """
 
     rows: Collection[int]
@@ -35,6 +35,7 @@ class Part:
     until: int = 0
     bound: bool = False
     foreseen: int = 0
+    due: int = 0
 
     def voices(self, voices: Mapping[str, Voice]) -> list[Voice]:
         """Those of the voices that come in here."""
@@ -44,13 +45,10 @@ class Part:
         """Whether a receiver has something new to say at `now`, or it is only time to look again."""
         return self.foreseen <= now or (self.bound and self.until <= now)
 
-    def due(self, now: int) -> int:
-        """Bridge time from which on something may be decided; at most `now` where that is so in the tick at `now`."""
-        if self.quiet is None:
-            return now
-        if self.foreseen <= now:
-            self.foreseen = min([quiet_until(now) for quiet_until in self.quiet], default=NEVER)
-        return min(self.until, self.foreseen)
+    def ask(self, now: int) -> None:
+        """Ask its receivers when something may be decided, from `now` on."""
+        foreseen = now if self.quiet is None else min([quiet_until(now) for quiet_until in self.quiet], default=NEVER)
+        self.foreseen, self.due = foreseen, min(self.until, foreseen)
 
 
 def whole(ports: Sequence[Port], lines: Iterable[Line]) -> Part:

@@ -62,32 +62,32 @@ class Strides:
     def stride(self, now: int, limit: int) -> int:
         """Do the tick at `now` and those that follow without a decision; returns how many, 1 … limit."""
         parts = self._parts or self._take_apart(now)
-        due = [part.due(now) for part in parts]
         then = now + TICK_SAMPLES
+        for part in parts:
+            if part.due <= now:
+                part.ask(now)
         # Where no receiver has anything new to say, it hands over its speech for the coming tick as well. These parts
         # come last: who serves receivers of several parts must not say more in one than is known in another.
-        behind = [at for at, part in enumerate(parts) if due[at] <= now and part.lags(now)]
-        for at in behind:
-            self._play_on(parts[at], now, now - TICK_SAMPLES)
-            if parts[at].foreseen > now:
-                self._look_ahead(parts[at], now)
-                due[at] = parts[at].due(now)
-        ready = [at for at in range(len(parts)) if due[at] <= now]
-        for at in ready:
-            self._play_on(parts[at], now, now)
+        for part in [part for part in parts if part.due <= now and part.lags(now)]:
+            self._play_on(part, now, now - TICK_SAMPLES)
+            if part.foreseen > now:
+                self._look_ahead(part, now)
+        ready = [part for part in parts if part.due <= now]
+        for part in ready:
+            self._play_on(part, now, now)
         if ready:
             lines = len(self._lines)
-            self._tick(now, self._together([parts[at] for at in ready]))
-            for at in ready:
-                parts[at].done = then
-                self._look_ahead(parts[at], then)
-                due[at] = parts[at].due(then)
+            self._tick(now, self._together(ready))
+            for part in ready:
+                part.done = then
+                self._look_ahead(part, then)
             if len(self._lines) < lines:
                 # A patch is gone, and what it held together falls apart.
                 self.reached = then
                 self.settle()
                 return 1
-        n = max(1, min(limit, LONGEST_STRIDE, -((now - min(due, default=NEVER)) // TICK_SAMPLES)))
+        due = min([part.due for part in parts], default=NEVER)
+        n = max(1, min(limit, LONGEST_STRIDE, -((now - due) // TICK_SAMPLES)))
         self.reached = now + n * TICK_SAMPLES
         return n
 
@@ -105,13 +105,14 @@ class Strides:
         self._parts = apart(self._ports, list(self._lines.values()), self._row, self._donors)
         self._unions.clear()
         for part in self._parts:
-            part.done = part.until = now
+            part.done = part.until = part.due = now
         return self._parts
 
-    def stir(self) -> None:
-        """Somebody outside has done something: what receivers have said of their future may not hold any more."""
+    def stir(self, row: int) -> None:
+        """What a receiver has said of its future does not hold any more."""
         for part in self._parts:
-            part.foreseen = 0
+            if row in part.rows:
+                part.due = 0
 
     def _together(self, parts: list[Part]) -> Part:
         """Parts that are due in the same tick as one, so that what is told has the same order as ever."""
@@ -158,11 +159,11 @@ class Strides:
         voices = part.voices(self._voices)
         most = LONGEST_STRIDE if voices else LONGEST_SILENCE
         bound = now + most * TICK_SAMPLES
-        part.foreseen = 0
         settled = self._still_until(part, voices, now, bound)
         part.until = settled if settled <= now else self._watch.still_until(now, settled, part.rows, voices, part.lines)
         # What the loop guard has to look at may well turn out to be nothing.
         part.bound = part.until == bound or part.until < settled
+        part.ask(now)
 
     def _still_until(self, part: Part, voices: list[Voice], now: int, until: int) -> int:
         if not self._air.unsettled.isdisjoint(part.rows):

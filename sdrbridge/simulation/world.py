@@ -252,7 +252,7 @@ class World:
                 ear.give_up(late)
             self._engine.tell({"event": "clock.gap", "missing_s": late / AUDIO_RATE})
             late = 0
-        self._engine.matrix.stir()
+        self._engine.matrix.settle()
         for _ in range(late // TICK_SAMPLES):
             self._go(Engine.tick)
 
@@ -365,7 +365,7 @@ class World:
         over = Over(args["who"], deed.at, _until(deed), bool(args.get("emergency")), secret)
         (self._tuner_of.get(over.who) or self._ears[over.who]).talk(over)
         if self._gone_since is None:
-            self._engine.matrix.stir()
+            self._engine.matrix.stir(over.who)
 
     def _operate(self, deed: Deed) -> None:
         if self._gone_since is not None:
