@@ -2,13 +2,14 @@
 
     events ─▶ Reasons ─chain(question, name)─▶ the events of the last decision, first cause first
 
-A listener like the journal, but with a short memory: the last `RECENT` events of each name, and the last chain for each
-question. Chains are of events; `sdrbridge.plainwords` says them. Pure: no clock, and no thought of what the bridge is
-doing now, which `sdrbridge.operations` puts beside it.
+A listener like the journal, but with a short memory: the last `RECENT` events of each name, what let its last over
+begin, and the last chain for each question. Chains are of events; `sdrbridge.plainwords` says them. Pure: no clock, and
+no thought of what the bridge is doing now, which `sdrbridge.operations` puts beside it.
 """
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 Event = dict[str, Any]
@@ -27,6 +28,16 @@ _ORIGINS = _BEGINNINGS | {"tone.found", "talker.found", "over.open"}
 
 _ENDS = {"carrier.close", "over.close", "tone.lost", "tone.end", "over.muted", "over.encrypted"}
 
+_TALK_ENDS = {"floor.released", "floor.idle", "floor.timed_out", "patch.broken", "patch.dropped", "patch.muted"}
+"""What lets a transmitter be unkeyed."""
+
+_HANDS = {"port.muted", "port.unkey"}
+"""What unkeys it at once."""
+
+_ONE = ("channel", "port", "patch", "talker", "listener")
+_MANY = ("ports", "monitors")
+"""Fields that name a port or patch, and several of them."""
+
 _LOSSES = {"floor.refused", "floor.preempted", "floor.timed_out", "loop.found", "control.refused"}
 """What answers "why refused"."""
 
@@ -40,6 +51,7 @@ class Reasons:
     def reset(self) -> None:
         """Nothing has happened yet."""
         self._recent: dict[str, deque[Event]] = {}
+        self._origins: dict[str, deque[Event]] = {}
         self._chains: dict[tuple[str, str], Chain] = {}
         self._granted: dict[str, Event] = {}
 
@@ -48,7 +60,7 @@ class Reasons:
         kind = str(event["event"])
         names = _names(event)
         for name in names:
-            self._note(name, event)
+            self._note(name, kind, event)
         if kind == "floor.granted":
             patch = str(event["patch"])
             self._granted[patch] = event
@@ -62,9 +74,9 @@ class Reasons:
             self._chains["keyed", str(event["port"])] = self._chain([*self._causes(event), event])
         elif kind == "port.unkeyed":
             port = str(event["port"])
-            ends = [e for e in self.recent(port) if e["event"] in ("port.muted", "port.unkey")]
+            ends = [e for e in self._recent[port] if e["event"] in _HANDS]
             for patch in _patches(self.last(port, "port.keyed")):
-                ends += [e for e in self.recent(patch) if _ends_talk(e)][-2:]
+                ends += self._ends_of_talk(patch)
             self._chains["silent", port] = self._chain([*(e for e in ends if _since(e, event)), event])
         elif kind in ("call.held", "call.refused"):
             port = str(event["channel"])
@@ -89,13 +101,7 @@ class Reasons:
 
     def origin(self, port: str) -> list[Event]:
         """What let the last over of a port begin: carrier, tone, opening; nothing for a port that tells of none."""
-        found: list[Event] = []
-        for event in reversed(self._recent.get(port, deque())):
-            if event["event"] in _ORIGINS:
-                found.append(event)
-                if event["event"] in _BEGINNINGS:
-                    break
-        return found[::-1]
+        return list(self._origins.get(port, ()))
 
     def grant(self, patch: str) -> Chain:
         """Who got the floor of a patch last, and how he came to talk."""
@@ -103,7 +109,7 @@ class Reasons:
 
     # Memory.
 
-    def _note(self, name: str, event: Event) -> None:
+    def _note(self, name: str, kind: str, event: Event) -> None:
         recent = self._recent.pop(name, None)
         if recent is None:
             recent = deque(maxlen=RECENT)
@@ -111,9 +117,15 @@ class Reasons:
                 self._forget(next(iter(self._recent)))
         self._recent[name] = recent
         recent.append(event)
+        if kind in _ORIGINS:
+            origins = self._origins.setdefault(name, deque(maxlen=RECENT))
+            if kind in _BEGINNINGS:
+                origins.clear()
+            origins.append(event)
 
     def _forget(self, name: str) -> None:
         del self._recent[name]
+        self._origins.pop(name, None)
         self._granted.pop(name, None)
         for question in ("keyed", "silent", "refused"):
             self._chains.pop((question, name), None)
@@ -156,20 +168,23 @@ class Reasons:
                 found.append(event)
         return found[::-1]
 
+    def _ends_of_talk(self, patch: str) -> list[Event]:
+        """The last two, oldest first."""
+        ends = (event for event in reversed(self._recent.get(patch, ())) if event["event"] in _TALK_ENDS)
+        return list(islice(ends, 2))[::-1]
+
     @staticmethod
     def _chain(events: Iterable[Event]) -> Chain:
         """In the order of time, each once."""
-        found: list[Event] = []
-        for event in events:
-            if not any(event is other for other in found):
-                found.append(event)
-        return tuple(sorted(found, key=lambda e: float(e["t_s"])))
+        return tuple(sorted({id(event): event for event in events}.values(), key=_time))
 
 
 def _names(event: Event) -> list[str]:
     """The ports and patches an event is about."""
-    found = [str(event[key]) for key in ("channel", "port", "patch", "talker", "listener") if event.get(key)]
-    found += [str(name) for key in ("ports", "monitors") for name in event.get(key) or ()]
+    found = [str(event[key]) for key in _ONE if event.get(key)]
+    for key in _MANY:
+        if event.get(key):
+            found += [str(name) for name in event[key]]
     return list(dict.fromkeys(found))
 
 
@@ -177,11 +192,10 @@ def _patches(keyed: Event | None) -> list[str]:
     return [] if keyed is None else [str(patch) for patch in keyed.get("patches") or ()]
 
 
-def _ends_talk(event: Event) -> bool:
-    kinds = {"floor.released", "floor.idle", "floor.timed_out", "patch.broken", "patch.dropped", "patch.muted"}
-    return event["event"] in kinds
+def _time(event: Event) -> float:
+    return float(event["t_s"])
 
 
 def _since(event: Event, end: Event) -> bool:
     """Whether an event lies in the time a transmitter was keyed, or just before its end."""
-    return float(event["t_s"]) >= float(end["t_s"]) - float(end.get("keyed_s", 0.0)) - 0.02
+    return _time(event) >= _time(end) - float(end.get("keyed_s", 0.0)) - 0.02

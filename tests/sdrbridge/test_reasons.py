@@ -116,6 +116,24 @@ def test_memory_is_bounded() -> None:
     assert not reasons.recent("A") and reasons.recent(f"p{MOST_NAMES + 9}")
 
 
+def test_what_let_an_over_begin_is_known_however_much_was_said_since() -> None:
+    reasons = Reasons()
+    begun = [{"t_s": 1.0 + n, "event": name, "channel": "A"} for n, name in enumerate(["carrier.open", "tone.found"])]
+    for event in [{"t_s": 0.5, "event": "over.open", "channel": "A"}, *begun]:
+        reasons(event)
+    for number in range(2 * RECENT):
+        reasons({"t_s": 3.0 + number, "event": "floor.refused", "patch": "P", "port": "A", "over": f"A-{number}"})
+    assert reasons.origin("A") == begun
+    *cause, refused = reasons.chain("refused", "A")
+    assert cause == begun and refused["over"] == f"A-{2 * RECENT - 1}"
+    for number in range(MOST_NAMES):
+        reasons({"t_s": 500.0, "event": "patch.made", "patch": f"p{number}", "ports": []})
+    assert reasons.origin("A") == []
+    for number in range(3 * RECENT):
+        reasons({"t_s": 600.0 + number, "event": "over.open", "channel": "B"})
+    assert len(reasons.origin("B")) == RECENT
+
+
 def test_an_event_without_words_of_its_own_is_said_by_its_fields() -> None:
     assert say({"t_s": 1.0, "event": "worker.died", "tuner": "vhf", "code": -9}) == "worker: died (tuner vhf, code -9)"
     assert say({"event": "carrier.open", "channel": "A"}) == "carrier: open (channel A)"
