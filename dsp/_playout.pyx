@@ -30,31 +30,42 @@ cdef double NEVER_ABOVE = 0.05
 cdef double ALWAYS_BELOW = 1e-4
 
 
-@cython.final
 cdef class Store:
-    """A ring of samples, and for every 5 ms of it whether the speaker pauses."""
+    """A ring of samples, and for every 5 ms of it whether the speaker pauses. start: index of the first sample."""
 
-    cdef public long long filled
-    cdef public long long hops
-    cdef public bint ended
+    cdef readonly long long start, capacity
+    cdef readonly bint ended
+    cdef long long filled, hops
     cdef float[::1] ring
     cdef unsigned char[::1] quiet
     cdef long long mask, hop_capacity
     cdef double energy, before, before_that, level, floor
     cdef int in_hop
 
-    def __init__(self, long long capacity):
-        self.ring = np.empty(capacity, np.float32)  # nothing is read that was not written
-        self.hop_capacity = capacity // HOP_SAMPLES
-        self.quiet = np.zeros(self.hop_capacity, np.uint8)
+    def __init__(self, long long start, long long capacity):
+        self.start = start
+        self.capacity = capacity
         self.mask = capacity - 1
+        self.hop_capacity = capacity // HOP_SAMPLES
+        self.ring = np.empty(capacity, np.float32)  # nothing is read that was not written
+        self.quiet = np.zeros(self.hop_capacity, np.uint8)
+        self.reset()
+
+    def reset(self):
         self.filled = self.hops = 0
         self.energy = self.before = self.before_that = self.level = 0.0
         self.floor = -1.0
         self.in_hop = 0
         self.ended = False
 
-    def push(self, cnp.ndarray samples not None):
+    @property
+    def end(self):
+        return self.start + self.filled
+
+    def flush(self):
+        self.ended = True
+
+    def take(self, cnp.ndarray samples not None):
         """Contiguous float32; returns whether it was that. A typed memoryview would cost more than the work here."""
         if cnp.PyArray_TYPE(samples) != cnp.NPY_FLOAT32 or not cnp.PyArray_IS_C_CONTIGUOUS(samples):
             return False
@@ -109,38 +120,63 @@ cdef class Store:
     def copy(self, long long start, float[::1] out):
         """Samples from `start` on, which lie in what is kept."""
         cdef Py_ssize_t i
+        start -= self.start
         with nogil:
             for i in range(out.shape[0]):
                 out[i] = self.ring[(start + i) & self.mask]
 
-    def is_quiet(self, long long hop):
-        return bool(self.quiet[hop % self.hop_capacity])
+    def marks(self):
+        cdef long long first = max(0, self.hops - self.hop_capacity)
+        return [self.quiet[hop % self.hop_capacity] for hop in range(first, self.hops)]
 
 
-@cython.final
 cdef class Cursor:
-    """One playback of a Store."""
+    """One playback of a Store. at: the next sample, counted from its first."""
 
-    cdef public long long position, played, skipped, lost, waited
+    cdef readonly long long reserve, played, skipped, lost, waited
     cdef Store store
-    cdef readonly long long paused
-    cdef long long cut, fade_skip
+    cdef long long first, at, paused, cut, fade_skip
     cdef int fade
 
-    def __init__(self, Store store, long long start):
+    def __init__(self, Store store, long long start, long long reserve):
         self.store = store
-        self.position = start
+        self.reserve = reserve
+        self.first = start - store.start
+        self.reset()
+
+    def reset(self):
+        self.at = self.first
         self.played = self.skipped = self.lost = self.waited = 0
         self.paused = self.cut = self.fade_skip = 0
         self.fade = FADE
 
-    def pull(self, float[::1] out, long long reserve, Py_ssize_t step):
-        cdef Py_ssize_t n = out.shape[0]
-        if n:
-            with nogil:
-                self._play(&out[0], n, reserve, step)
+    @property
+    def position(self):
+        return self.store.start + self.at
 
-    cdef void _play(self, float *out, Py_ssize_t n, long long reserve, Py_ssize_t step) noexcept nogil:
+    @property
+    def lag(self):
+        return self.store.filled - self.at
+
+    @property
+    def pausing(self):
+        return self.paused * HOP_SAMPLES
+
+    @property
+    def drained(self):
+        return self.store.ended and self.at >= self.store.filled
+
+    def pull(self, float[::1] out):
+        if out.shape[0]:
+            with nogil:
+                self._play(&out[0], out.shape[0], out.shape[0])
+
+    def pull_ticks(self, float[::1] out):
+        if out.shape[0]:
+            with nogil:
+                self._play(&out[0], out.shape[0], TICK)
+
+    cdef void _play(self, float *out, Py_ssize_t n, Py_ssize_t step) noexcept nogil:
         """Pulls of `step` samples each, the first of what is over, as if the sound of an over that goes on had come just
         before each."""
         cdef Py_ssize_t at = 0, due = n % step
@@ -152,62 +188,62 @@ cdef class Cursor:
             known = self.store.filled
             if not ended:
                 known -= n - at - due
-            self._pull(out + at, due, known, reserve, ended)
+            self._pull(out + at, due, known, ended)
             at += due
             due = step
 
-    def drains_in(self, long long reserve, Py_ssize_t limit):
+    def drains_in(self, Py_ssize_t limit):
         """How many pulls of a tick it takes to the end of what is known and will not grow; `limit` if not fewer."""
         cdef float scratch[TICK]
-        cdef long long position = self.position, played = self.played, skipped = self.skipped
+        cdef long long place = self.at, played = self.played, skipped = self.skipped
         cdef long long lost = self.lost, waited = self.waited
         cdef long long paused = self.paused, cut = self.cut, fade_skip = self.fade_skip
         cdef int fade = self.fade
         cdef Py_ssize_t pulls = 0
         with nogil:
-            while pulls < limit and self.position < self.store.filled:
-                self._pull(scratch, TICK, self.store.filled, reserve, True)
+            while pulls < limit and self.at < self.store.filled:
+                self._pull(scratch, TICK, self.store.filled, True)
                 pulls += 1
-        self.position, self.played, self.skipped, self.lost, self.waited = position, played, skipped, lost, waited
+        self.at, self.played, self.skipped, self.lost, self.waited = place, played, skipped, lost, waited
         self.paused, self.cut, self.fade_skip, self.fade = paused, cut, fade_skip, fade
         return pulls
 
-    cdef void _pull(self, float* out, Py_ssize_t n, long long known, long long reserve, bint ended) noexcept nogil:
+    cdef void _pull(self, float* out, Py_ssize_t n, long long known, bint ended) noexcept nogil:
         cdef Py_ssize_t i = 0, part
         cdef long long phase, place
-        cdef long long late = known - self.position - self.store.mask - 1
+        cdef long long late = known - self.at - self.store.mask - 1
         cdef float weight, tail
         if late > 0:
             self.lost += late
-            self.position += late
+            self.at += late
             self.fade = FADE
         while i < n:
-            if self.position >= known:
+            if self.at >= known:
                 if not ended:
                     self.waited += n - i
                 memset(&out[i], 0, (n - i) * sizeof(float))
                 return
-            phase = self.position % HOP_SAMPLES
+            phase = self.at % HOP_SAMPLES
             if phase == 0 and self.fade == FADE:
-                self._consider(n - i, known, reserve)
-            place = self.position & self.store.mask
+                self._consider(n - i, known)
+            place = self.at & self.store.mask
             if self.fade < FADE:
                 # The jump has been made; what lay before it fades away under what follows it.
                 part = 1
                 weight = (self.fade + <float>0.5) / FADE
-                tail = self.store.ring[(self.position - self.fade_skip) & self.store.mask]
+                tail = self.store.ring[(self.at - self.fade_skip) & self.store.mask]
                 out[i] = tail + weight * (self.store.ring[place] - tail)
                 self.fade += 1
             else:
-                part = min(n - i, HOP_SAMPLES - phase, known - self.position, self.store.mask + 1 - place)
+                part = min(n - i, HOP_SAMPLES - phase, known - self.at, self.store.mask + 1 - place)
                 memcpy(&out[i], &self.store.ring[place], part * sizeof(float))
             i += part
-            self.position += part
+            self.at += part
             self.played += part
 
-    cdef void _consider(self, long long due, long long known, long long reserve) noexcept nogil:
+    cdef void _consider(self, long long due, long long known) noexcept nogil:
         """Decide at the start of a hop whether to jump ahead in the pause that is being played."""
-        cdef long long hop = self.position // HOP_SAMPLES
+        cdef long long hop = self.at // HOP_SAMPLES
         cdef long long hops = known // HOP_SAMPLES
         cdef long long ahead, pause, kept, room, excess
         if hop >= hops or not self.store.quiet[hop % self.store.hop_capacity]:
@@ -215,7 +251,7 @@ cdef class Cursor:
             self.cut = 0
             return
         if self.paused >= EDGE_HOPS:
-            excess = known - self.position - due - reserve
+            excess = known - self.at - due - self.reserve
             if excess >= SHORTEST_CUT:
                 ahead = 1
                 while hop + ahead < hops and ahead * HOP_SAMPLES < self.store.mask // 2 and \
@@ -234,7 +270,7 @@ cdef class Cursor:
                     room = excess
                 room -= room % HOP_SAMPLES
                 if room >= SHORTEST_CUT:
-                    self.position += room
+                    self.at += room
                     self.skipped += room
                     self.cut += room
                     self.fade_skip = room
@@ -309,11 +345,9 @@ cdef class Leg:
     cdef public bint heard, sounds
     cdef public Tape tape
     cdef Cursor cursor
-    cdef long long reserve
 
-    def __init__(self, Cursor cursor, long long reserve, long long launch):
+    def __init__(self, Cursor cursor, long long launch):
         self.cursor = cursor
-        self.reserve = reserve
         self.launch = launch
         self.heard = self.sounds = False
 
@@ -350,11 +384,11 @@ def play(list legs, long long now, float[::1] frame, float[:, ::1] out, Py_ssize
         return None
     for leg in legs:
         wait = max(leg.launch - now, 0)
-        leg.sounds = wait < n and not (leg.cursor.store.ended and leg.cursor.position >= leg.cursor.store.filled)
+        leg.sounds = wait < n and not (leg.cursor.store.ended and leg.cursor.at >= leg.cursor.store.filled)
         if wait >= n:
             continue
         memset(&frame[0], 0, wait * sizeof(float))
-        leg.cursor._play(&frame[wait], n - wait, leg.reserve, TICK)
+        leg.cursor._play(&frame[wait], n - wait, TICK)
         if leg.tape is not None:
             leg.tape._take(now, &frame[0], n)
         if not leg._mix(&frame[0], n, ramp, out):

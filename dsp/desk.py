@@ -29,7 +29,7 @@ def leg(playout: Playout, launch: int, rows: NDArray[np.intp], gains: Audio, tar
     `sounds` says whether it had something to say in the last frame, `heard` whether it ever was launched. tape: keeps
     what it plays, before any gain.
     """
-    made = Leg(playout._cursor, playout.reserve, launch)
+    made = Leg(playout, launch)
     hear(made, rows, gains, target)
     return made
 

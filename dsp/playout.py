@@ -32,68 +32,65 @@ HOP_SAMPLES = HOP
 Audio = NDArray[np.float32]
 
 
-class Speech:
+class Speech(Store):
     """The audio of one over as it becomes known.
 
-    start: on-air index of its first sample (8 kHz). keep: samples to keep, rounded up to a power of two; a cursor that
-    falls further behind loses what was overwritten, and counts it. Raises `RangeError` for less than one tick.
+    start: on-air index of its first sample (8 kHz). keep: samples to keep, rounded up to a power of two, `capacity`; a
+    cursor that falls further behind loses what was overwritten, and counts it. `end`: on-air index after the last
+    sample known. `ended`, after `flush`: no more will come. `reset` forgets everything; cursors of before are of no
+    more use. Raises `RangeError` for less than one tick.
     """
 
-    __slots__ = ("_store", "capacity", "ended", "start")
+    __slots__ = ()
 
     def __init__(self, start: int, keep: int = 2 * AUDIO_RATE) -> None:
         if keep < TICK_SAMPLES:
             raise RangeError(f"keep = {keep} samples is less than a tick; {TICK_SAMPLES} or more")
-        self.start = start
-        self.capacity = 1 << (keep - 1).bit_length()
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget everything; cursors of before are of no more use."""
-        self._store = Store(self.capacity)
-        self.ended = False
-
-    @property
-    def end(self) -> int:
-        """On-air index after the last sample known."""
-        return self.start + self._store.filled
+        super().__init__(start, 1 << (keep - 1).bit_length())
 
     def push(self, samples: Audio) -> None:
         """Add what became known: (n,) float32, following without a gap (lost samples are given as zeros).
 
         NaN and infinity become 0. Raises `ShapeError`.
         """
-        if samples.ndim != 1 or not self._store.push(samples):
+        if samples.ndim != 1 or not self.take(samples):
             if samples.dtype != np.float32 or samples.ndim != 1:
                 raise ShapeError(f"speech is {samples.dtype} {samples.shape}; it must be float32 (n,)")
-            self._store.push(np.ascontiguousarray(samples))
-
-    def flush(self) -> None:
-        """Say that no more will come."""
-        self.ended = self._store.ended = True
+            self.take(np.ascontiguousarray(samples))
 
     def read(self, start: int, n: int) -> Audio:
         """(n,) float32 from on-air index `start`, newly allocated. Raises `RangeError` for what is not kept (yet)."""
         if not max(self.start, self.end - self.capacity) <= start <= start + n <= self.end:
             raise RangeError(f"{start} … {start + n} is not kept of an over that is known up to {self.end}")
         out = np.zeros(n, np.float32)
-        self._store.copy(start - self.start, out)
+        self.copy(start, out)
         return out
 
     def pauses(self) -> NDArray[np.bool_]:
         """Of the hops still kept, oldest first, which are pauses: (n,) bool."""
-        first = max(0, self._store.hops - self.capacity // HOP)
-        return np.array([self._store.is_quiet(hop) for hop in range(first, self._store.hops)], np.bool_)
+        return np.array(self.marks(), np.bool_)
 
 
-class Playout:
+class Playout(Cursor):
     """A cursor that plays a Speech.
 
     start: on-air index of the first sample to play; None for the beginning. reserve: samples to stay behind what is
     known. Raises `RangeError` where start does not lie in what is known.
+
+        pull(out)         plays the next samples into `out`, (n,) float32, C-contiguous; zeros for what is not there (yet)
+        pull_ticks(out)   several ticks, as if each tick's sound of an over that goes on had come just before it
+        drains_in(limit)  of an over that has ended: how many ticks there still are to play, at most `limit`
+        reset()           back to the first sample
+
+        position          on-air index of the next sample to play
+        lag               samples known and not yet played
+        pausing           samples of the pause that is being played; 0 while the speaker speaks
+        drained           whether the over has been played to its last sample
+        played, skipped   samples played, and of pauses left out
+        lost, waited      samples overwritten before they were played; zeros played because audio was not there yet
     """
 
-    __slots__ = ("_cursor", "_start", "reserve", "speech")
+    __slots__ = ("speech",)
 
     def __init__(self, speech: Speech, start: int | None = None, reserve: int = RESERVE) -> None:
         first = speech.start if start is None else start
@@ -102,62 +99,4 @@ class Playout:
         if reserve < 0:
             raise RangeError(f"reserve = {reserve} samples; it must be 0 or more")
         self.speech = speech
-        self.reserve = reserve
-        self._start = first
-        self.reset()
-
-    def reset(self) -> None:
-        """Back to the first sample."""
-        self._cursor = Cursor(self.speech._store, self._start - self.speech.start)
-
-    def pull(self, out: Audio) -> None:
-        """Play the next samples into `out`, (n,) float32, C-contiguous. Zeros where nothing is there (yet)."""
-        self._cursor.pull(out, self.reserve, len(out))
-
-    def pull_ticks(self, out: Audio) -> None:
-        """Play several ticks at once, as if each tick's sound of an over that goes on had come just before it."""
-        self._cursor.pull(out, self.reserve, TICK_SAMPLES)
-
-    def drains_in(self, limit: int) -> int:
-        """Of an over that has ended: how many ticks there still are to play, at most `limit`."""
-        return self._cursor.drains_in(self.reserve, limit)
-
-    @property
-    def position(self) -> int:
-        """On-air index of the next sample to play."""
-        return self.speech.start + self._cursor.position
-
-    @property
-    def lag(self) -> int:
-        """Samples known and not yet played."""
-        return self.speech.end - self.position
-
-    @property
-    def pausing(self) -> int:
-        """Samples of the pause that is being played; 0 while the speaker speaks."""
-        return self._cursor.paused * HOP
-
-    @property
-    def drained(self) -> bool:
-        """Whether the over has been played to its last sample."""
-        return self.speech.ended and self._cursor.position >= self.speech._store.filled
-
-    @property
-    def played(self) -> int:
-        """Samples played."""
-        return self._cursor.played
-
-    @property
-    def skipped(self) -> int:
-        """Samples of pauses left out."""
-        return self._cursor.skipped
-
-    @property
-    def lost(self) -> int:
-        """Samples overwritten before they were played."""
-        return self._cursor.lost
-
-    @property
-    def waited(self) -> int:
-        """Zeros played because the audio was not there yet."""
-        return self._cursor.waited
+        super().__init__(speech, first, reserve)
