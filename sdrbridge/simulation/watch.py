@@ -13,8 +13,9 @@ The watch knows patches and overs from what operators and talkers did and from t
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import product
 from types import MappingProxyType
 
@@ -22,6 +23,7 @@ import numpy as np
 
 from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
 from dsp.mix import RAMP
+from dsp.peaks import peaks, silent
 from sdrbridge.matrix import Event
 from sdrbridge.patch import Patch
 from sdrbridge.port import Audio
@@ -69,6 +71,22 @@ class _Holder:
     over: str
     port: str
     until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """What a port may be sent, until patches, mutes or a floor change.
+
+    voices: whose speech; levels: theirs. fading: something may fade in or out. devices: where one of them comes through
+    a device, how loud all may be together. wanted: a patch has a reason to keep the port on the air.
+    """
+
+    holders: Sequence[_Holder]
+    voices: Sequence[str]
+    levels: tuple[float, ...]
+    fading: bool
+    devices: float | None
+    wanted: bool
 
 
 @dataclass(slots=True)
@@ -123,6 +141,7 @@ class Watch:
         self._by_hand: dict[str, int] = {}
         self._active: set[str] = set()
         self._hearers: dict[tuple[str, str], frozenset[str]] = {}
+        self._due: dict[str, _Due] = {}
         self._muted = self._muted_before = muted
         self._now = 0
         self._secret: dict[str, int] = {}
@@ -141,6 +160,7 @@ class Watch:
         self._patches = dict(patches)
         self._muted = dict(muted)
         self._hearers = {}
+        self._due = {}
 
     def begin(self, now: int) -> None:
         """A step begins at bridge time `now`."""
@@ -187,6 +207,7 @@ class Watch:
             self._by_hand.pop(str(event["port"]), None)
 
     def _floor(self, what: str, patch: str, over: str, event: Event) -> None:
+        self._forget(patch)
         if what == "granted":
             self.tally.granted += 1
             heard = self._overs.get(over)
@@ -217,6 +238,7 @@ class Watch:
     def played(self, over: str, level: float = 0.0) -> None:
         """This over came through a device: perhaps a little louder than spoken, or than `level`; it may fade."""
         self._played.add(over)
+        self._due = {}
         if level:
             self._levelled[self._overs[over].port] = level
 
@@ -258,31 +280,33 @@ class Watch:
             raise self._found
         if not keyed:
             self._keyed.pop(port, None)
-            if np.dot(frame, frame) != 0.0:
+            if not silent(frame):
                 self._break(3, f"{port} is not keyed and is sent sound")
             return
         self._keyed.setdefault(port, index)
         self.tally.keyed_s += len(frame) / AUDIO_RATE
-        self._justified(port, index)
-        peak = float(np.maximum.reduce(frame))
-        if peak == 0.0:
+        due = self._due.get(port) or self._find_due(port)
+        if not due.wanted:
+            self._justified(port, index)
+        reach, most, least = peaks(frame, RAMP, STEP)
+        if reach == 0.0:
             return
-        voices, fading = self._voices(port)
-        if not voices and not fading:
-            self._break(3, f"{port} hears a voice of level {peak:.4f} ({self._whose(peak)}) and is to hear nobody")
-        if self._played and self._is_played(port):
-            most = OVERSHOOT * float(LOUDER) * sum(max(self._level[v], self._levelled.get(v, 0.0)) for v in voices)
-            if not fading and peak > most:
-                self._break(3, f"{port} hears a peak of {peak:.4f}; {', '.join(voices)} reach {most:.4f} at most")
+        for holder in due.holders:
+            self._not_secret(holder)
+        if not due.voices and not due.fading:
+            self._break(3, f"{port} hears a voice of level {reach:.4f} ({self._whose(reach)}) and is to hear nobody")
+        if due.devices is not None:
+            if not due.fading and reach > due.devices:
+                of = ", ".join(due.voices)
+                self._break(3, f"{port} hears a peak of {reach:.4f}; {of} reach {due.devices:.4f} at most")
             # Beside such a voice the first sample of another cannot be told.
             self._awaited.pop(port, None)
             return
-        steady = frame[RAMP::STEP]
-        most = float(np.maximum.reduce(steady))
-        if most > 0:
-            for level in {most, float(np.minimum.reduce(steady[steady > 0]))}:
-                if not self._is_sum(level, voices) and not (fading and len(frame) == TICK_SAMPLES):
-                    self._break(3, f"{port} hears {self._whose(level)}, and is to hear {', '.join(voices) or 'nobody'}")
+        if most > 0 and not (due.fading and len(frame) == TICK_SAMPLES):
+            for level in (most, least):
+                if not _is_sum(level, due.levels):
+                    of = ", ".join(due.voices) or "nobody"
+                    self._break(3, f"{port} hears {self._whose(level)}, and is to hear {of}")
         if port in self._awaited:
             self._first(port, frame, index)
 
@@ -310,8 +334,12 @@ class Watch:
         if self._found is not None:
             raise self._found
         self._now = now
+        for patch, _ in self._fading:
+            self._forget(patch)
         self._fading = []
-        self._before, self._muted_before = self._patches, self._muted
+        if self._before is not self._patches or self._muted_before is not self._muted:
+            self._before, self._muted_before = self._patches, self._muted
+            self._due = {}
         late = [over for over, until in self._unspoken.items() if until < now]
         if late:
             self._break(5, f"over {late[0]} of a patched port, and no word of why it is heard or not")
@@ -335,23 +363,40 @@ class Watch:
 
     # Who may be heard where.
 
-    def _voices(self, port: str) -> tuple[list[str], bool]:
-        """The ports whose speech this one is to hear now, and whether something may fade in or out."""
-        found = []
-        for patch, holder in self._holders.items():
-            if port in self._listeners(patch, holder.port):
-                self._not_secret(holder)
-                found.append(holder.port)
+    def _find_due(self, port: str) -> _Due:
+        holders = [h for patch, h in self._holders.items() if port in self._listeners(patch, h.port)]
         fading = self._before is not self._patches or self._muted_before is not self._muted
         for patch, holder in self._fading:
             if port in _listeners(self._before.get(patch), holder.port, self._muted_before):
                 fading = True
-        return found, fading
+        levels = tuple(self._level[h.port] for h in holders)
+        devices = None
+        if self._is_played(port):
+            loudest = (max(self._level[h.port], self._levelled.get(h.port, 0.0)) for h in holders)
+            devices = OVERSHOOT * float(LOUDER) * sum(loudest)
+        due = _Due(holders, [h.port for h in holders], levels, fading, devices, self._is_wanted(port))
+        self._due[port] = due
+        return due
+
+    def _forget(self, patch: str) -> None:
+        """Something changes in a patch: who is due at its members has to be found anew."""
+        for patches in (self._patches, self._before):
+            if patch in patches:
+                for port in patches[patch].members:
+                    self._due.pop(port, None)
 
     def _is_played(self, port: str) -> bool:
         """Whether a voice that this port may hear was put together from packets."""
         lately = [*self._holders.items(), *self._fading]
         return any(h.over in self._played and port in self._listeners(patch, h.port) for patch, h in lately)
+
+    def _is_wanted(self, port: str) -> bool:
+        for patches in (self._patches, self._before):
+            for name in self._active | {name for name, _ in self._fading}:
+                patch = patches.get(name)
+                if patch is not None and port in patch.members and patch.members[port].hears:
+                    return True
+        return False
 
     def _not_secret(self, holder: _Holder) -> None:
         over = self._overs.get(holder.over)
@@ -367,21 +412,9 @@ class Watch:
         return found
 
     def _justified(self, port: str, index: int) -> None:
-        """Somebody has a reason to keep it on the air."""
-        if index <= self._by_hand.get(port, -1):
-            return
-        for patches in (self._patches, self._before):
-            for name in self._active | {name for name, _ in self._fading}:
-                patch = patches.get(name)
-                if patch is not None and port in patch.members and patch.members[port].hears:
-                    return
-        if index - self._keyed[port] > AUDIO_RATE:
+        """Where no patch has a reason to keep it on the air: it was keyed by hand, or is let go soon."""
+        if index > self._by_hand.get(port, -1) and index - self._keyed[port] > AUDIO_RATE:
             self._break(3, f"{port} is keyed and no patch has a reason for it")
-
-    def _is_sum(self, level: float, voices: list[str]) -> bool:
-        """Whether a sample is made of some of these voices, each as loud as it speaks or half as loud again."""
-        choices = [(0.0, self._level[v], self._level[v] * float(LOUDER)) for v in voices]
-        return any(abs(sum(parts) - level) <= TOLERANCE * level for parts in product(*choices))
 
     def _whose(self, level: float) -> str:
         for name, own in self._level.items():
@@ -400,3 +433,10 @@ def _listeners(patch: Patch | None, talker: str, muted: Mutes) -> frozenset[str]
         return frozenset()
     hear = [m for m in patch.members if patch.gain(talker, m) and not muted.get(m, (False, False))[1]]
     return frozenset(hear)
+
+
+@lru_cache(maxsize=4096)
+def _is_sum(level: float, levels: tuple[float, ...]) -> bool:
+    """Whether a sample is made of some of these voices, each as loud as it speaks or half as loud again."""
+    choices = [(0.0, own, own * float(LOUDER)) for own in levels]
+    return any(abs(sum(parts) - level) <= TOLERANCE * level for parts in product(*choices))
