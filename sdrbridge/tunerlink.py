@@ -17,12 +17,15 @@ from typing import Protocol
 from sdrbridge.engine import TunerState
 from sdrbridge.remoteport import RemoteTuner
 from sdrbridge.supervisor import Limits, Order, State, Supervisor
-from sdrbridge.wire import Beat, Bye, Setup, Unpacker, WireError, pack
+from sdrbridge.wire import Beat, Bye, Hello, Setup, Unpacker, WireError, pack
 
 log = logging.getLogger(__name__)
 
 MOST_READ = 1 << 20
 """Bytes taken in at one tick, at most; the rest waits for the next."""
+
+_PIECE = 1 << 16
+"""Bytes asked for at once; where fewer come, no more are there."""
 
 _BUFFER = 1 << 18
 """Bytes the kernel keeps on the way: two seconds of a busy tuner."""
@@ -144,7 +147,7 @@ class TunerLink:
         gone = ""
         while taken < MOST_READ:
             try:
-                data = running.connection.recv(1 << 16)
+                data = running.connection.recv(_PIECE)
             except BlockingIOError:
                 break
             except OSError as problem:
@@ -160,16 +163,18 @@ class TunerLink:
                 self._obey(self._failed(monotonic, str(problem)), now, monotonic)
                 return
             self.remote.take(messages, now, monotonic)
-            if self.remote.hello is not None:
-                self.description = self.remote.hello.description
             for message in messages:
-                if isinstance(message, Bye):
-                    running.bye = message
-                elif isinstance(message, Beat):
+                if isinstance(message, Beat):
                     self._seen = message
                     self._obey(self.supervisor.beat(monotonic, message.rss_bytes), now, monotonic)
                     if self._running is not running:
                         return
+                elif isinstance(message, Hello):
+                    self.description = message.description
+                elif isinstance(message, Bye):
+                    running.bye = message
+            if len(data) < _PIECE and running.bye is None:
+                break
         if gone:
             self._gone(running, gone, now, monotonic)
 

@@ -28,6 +28,8 @@ MOST_BYTES = 1 << 20
 MOST_SAMPLES = 1 << 14
 """Samples of speech in one message: two seconds."""
 
+_FLOAT32 = np.dtype(np.float32)
+
 _PREFIX = struct.Struct(">I")
 
 _Time = Annotated[int, msgspec.Meta(ge=-(1 << 53), le=1 << 53)]
@@ -130,7 +132,7 @@ class Audio(msgspec.Struct, tag="audio", frozen=True):
         """The samples. Raises `WireError` where they are no whole number of float32."""
         if len(self.samples) % 4:
             raise WireError(f'speech of "{self.channel}" has {len(self.samples)} bytes; a sample has 4')
-        return np.frombuffer(self.samples, np.float32)
+        return np.frombuffer(self.samples, _FLOAT32)
 
 
 class Told(msgspec.Struct, tag="told", frozen=True):
@@ -164,22 +166,24 @@ class Unpacker:
     """Bytes as they arrive in, messages out. What is inside is never more than one packet."""
 
     def __init__(self) -> None:
-        self._held = bytearray()
+        self._held = b""
 
     def feed(self, data: bytes) -> list[Message]:
         """Take bytes; returns the messages that are complete. Raises `WireError`; then nothing more can be read."""
-        self._held += data
+        data = self._held + data
         messages: list[Message] = []
-        while len(self._held) >= _PREFIX.size:
-            (length,) = _PREFIX.unpack_from(self._held)
+        begin = _PREFIX.size
+        while begin <= len(data):
+            (length,) = _PREFIX.unpack_from(data, begin - _PREFIX.size)
             if length > MOST_BYTES:
                 raise WireError(f"a packet of {length} bytes is announced; {MOST_BYTES} at most")
-            if len(self._held) < _PREFIX.size + length:
+            end = begin + length
+            if end > len(data):
                 break
-            body = bytes(self._held[_PREFIX.size : _PREFIX.size + length])
-            del self._held[: _PREFIX.size + length]
             try:
-                messages += _decoder.decode(body)
+                messages += _decoder.decode(data[begin:end])
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
                 raise WireError(f"a packet that cannot be read: {problem}") from problem
+            begin = end + _PREFIX.size
+        self._held = data[begin - _PREFIX.size :]
         return messages

@@ -181,13 +181,9 @@ class Outbox:
         packet[:] = [m for m in packet if not isinstance(m, Audio | Beat)]
 
     def _flush(self) -> None:
-        while True:
-            if not self._rest:
-                if not self._waiting:
-                    return
-                self._rest = pack(self._waiting.popleft())
-            sent = self._send(self._rest)
-            self._rest = self._rest[sent:]
+        while self._rest or self._waiting:
+            packet = self._rest or pack(self._waiting.popleft())
+            self._rest = packet[self._send(packet) :]
             if self._rest:
                 return
 
