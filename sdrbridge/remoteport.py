@@ -13,7 +13,8 @@ Overs get their number here, because a worker that was started again begins to c
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,13 +35,13 @@ BEATS_S = 2.0
 """Seconds of beats of which the least delayed one says where the tuner is in bridge time, and of ticks of which the
 most punctual one says where bridge time is on the steady clock."""
 
+_BEATS = round(BEATS_S * AUDIO_RATE)
+_MOST_LATE = round(MOST_LATE_S * AUDIO_RATE)
+
 _TIMES = ("t_s", "at_s", "start_s", "end_s")
 """Fields of a worker's event that are tuner time."""
 
-_ABOUT_OVERS = (Begin, Known, Audio, End)
-
 Event = dict[str, object]
-
 
 REACH_S = 0.001
 """Half the length of the filter by which speech is played faster or slower. It passes speech, and only that."""
@@ -103,15 +104,14 @@ class RemotePort:
         return self._end
 
     def read(self, start: int, n: int) -> NDArray[np.float32]:
-        """Samples start … start+n, (n,) float32; zeros where samples were lost or have not come."""
+        """Samples start … start+n, (n,) float32; zeros where samples were lost or have not come. See `RxPort`."""
         at = start & (KEPT - 1)
-        out: NDArray[np.float32] = self._ring[at : at + n].copy()
-        if len(out) < n:
-            out = np.concatenate([out, self._ring[(start + np.arange(len(out), n)) & (KEPT - 1)]])
-        if start + n > self._end:
-            out[max(0, self._end - start) :] = 0.0
-        if start < self._end - KEPT:
-            out[: self._end - KEPT - start] = 0.0
+        kept = self._ring[at : at + n]
+        if len(kept) == n and self._end - KEPT <= start <= self._end - n:
+            return kept
+        out: NDArray[np.float32] = self._ring[(start + np.arange(n)) & (KEPT - 1)]
+        out[max(0, self._end - start) :] = 0.0
+        out[: max(0, self._end - KEPT - start)] = 0.0
         return out
 
     def begin(self, start: int, facts: Facts) -> Transmission:
@@ -140,7 +140,8 @@ class RemotePort:
         if index > self._came:
             self.gaps += 1
             self._pass(index)
-        samples = samples[max(0, self._came - index) :]
+        elif index < self._came:
+            samples = samples[self._came - index :]
         self._take(samples)
         self._came += len(samples)
 
@@ -158,10 +159,8 @@ class RemotePort:
     def _take(self, samples: NDArray[np.float32]) -> None:
         """Put speech behind what there is, at the pace of the bridge's clock."""
         self._stretch.set_ppm(self._clock.ppm)
-        for at in range(0, len(samples), _PIECE):
-            self._stretch.push(samples[at : at + _PIECE])
-            made = np.empty(self._stretch.possible(), np.float32)
-            self._stretch.pull(made)
+        for first in range(0, len(samples), _PIECE):
+            made = self._stretch.convert(samples[first : first + _PIECE])
             at = self._end & (KEPT - 1)
             room = KEPT - at
             self._ring[at : at + len(made)] = made[:room]
@@ -186,10 +185,11 @@ class RemotePort:
 
 @dataclass(slots=True)
 class _Placed:
-    """An over that comes in: its name at the worker, and what is added to tuner time to get bridge time."""
+    """An over that comes in: its name at the worker, where, and what is added to tuner time to get bridge time."""
 
     theirs: str
     over: Transmission
+    port: RemotePort
     offset: int
 
 
@@ -199,20 +199,20 @@ class _Least:
     def __init__(self) -> None:
         # When it was seen, and what: rising, so that the first is the least of those that still count.
         self._seen: deque[tuple[int, int]] = deque()
-
-    @property
-    def value(self) -> int:
-        return self._seen[0][1] if self._seen else 0
+        self.value = 0
 
     def see(self, now: int, value: int) -> None:
-        while self._seen and self._seen[-1][1] >= value:
-            self._seen.pop()
-        self._seen.append((now, value))
-        while self._seen[0][0] <= now - BEATS_S * AUDIO_RATE:
-            self._seen.popleft()
+        seen = self._seen
+        while seen and seen[-1][1] >= value:
+            seen.pop()
+        seen.append((now, value))
+        while seen[0][0] <= now - _BEATS:
+            seen.popleft()
+        self.value = seen[0][1]
 
     def clear(self) -> None:
         self._seen.clear()
+        self.value = 0
 
 
 class RemoteTuner:
@@ -237,17 +237,24 @@ class RemoteTuner:
         self._names: dict[str, str] = {}
         self._offsets = _Least()
         self._ticks = _Least()
+        self._act: dict[type[Message], Callable[[Any], object]] = {
+            Hello: self._greet,
+            Begin: self._begin,
+            Audio: self._hear,
+            Known: self._learn,
+            End: self._end,
+            Told: self._tell,
+        }
 
     @property
     def offset(self) -> int:
         """What is added to tuner time to get bridge time, for an over that begins now."""
         return self._offsets.value
 
-    def take(self, messages: Iterable[Message], now: int, monotonic: float) -> None:
+    def take(self, messages: Sequence[Message], now: int, monotonic: float) -> None:
         """Take what arrived before the tick of `now`, which came at `monotonic` by the machine's steady clock."""
-        messages = list(messages)
         tick = round(monotonic * AUDIO_RATE) - now
-        if tick - self._ticks.value > MOST_LATE_S * AUDIO_RATE:
+        if tick - self._ticks.value > _MOST_LATE:
             # Later than a tick ever is: the beat of the bridge began anew.
             self._ticks.clear()
         self._ticks.see(now, tick)
@@ -259,43 +266,51 @@ class RemoteTuner:
                 self._offsets.see(now, sent - message.time)
                 self.clock.beat(message.time, now - (monotonic - message.sent_s) * AUDIO_RATE)
         for message in messages:
-            if isinstance(message, Hello):
-                self.hello = message
-                for channel, stages in message.ledger.items():
-                    if channel in self.ports:
-                        self.ports[channel].ledger = tuple(Stage(s.stage, s.delay_s) for s in stages)
-            elif isinstance(message, Told):
-                self._tell(message.event)
-            elif isinstance(message, _ABOUT_OVERS):
-                self._about_over(message)
+            act = self._act.get(type(message))
+            if act is not None:
+                act(message)
 
-    def _about_over(self, message: Begin | Known | Audio | End) -> None:
-        port = self.ports.get(message.channel)
+    def _greet(self, hello: Hello) -> None:
+        self.hello = hello
+        for channel, stages in hello.ledger.items():
+            if channel in self.ports:
+                self.ports[channel].ledger = tuple(Stage(s.stage, s.delay_s) for s in stages)
+
+    def _begin(self, begin: Begin) -> None:
+        port = self.ports.get(begin.channel)
         if port is None:
             self.strangers += 1
             return
-        if isinstance(message, Begin):
-            offset = self.offset
-            over = port.begin(message.start + offset, _facts(message.facts))
-            # Where it had to give way to the one before, all of it is moved.
-            self._placed[message.channel] = _Placed(message.over, over, over.start - message.start)
-            self._names[message.over] = over.id
-            while len(self._names) > 4 * len(self.ports):
-                del self._names[next(iter(self._names))]
-            return
-        placed = self._placed.get(message.channel)
-        if placed is None or (not isinstance(message, Audio) and placed.theirs != message.over):
-            self.strangers += 1
-            return
-        if isinstance(message, Audio):
-            port.hear(message.index + placed.offset, message.array())
-            return
-        _update(placed.over.facts, message.facts)
-        if isinstance(message, End):
-            port.close(message.end + placed.offset, message.on_air_end + placed.offset)
-            del self._placed[message.channel]
+        over = port.begin(begin.start + self.offset, begin.facts)
+        # Where it had to give way to the one before, all of it is moved.
+        self._placed[begin.channel] = _Placed(begin.over, over, port, over.start - begin.start)
+        self._names[begin.over] = over.id
+        while len(self._names) > 4 * len(self.ports):
+            del self._names[next(iter(self._names))]
 
-    def _tell(self, event: Event) -> None:
+    def _hear(self, audio: Audio) -> None:
+        placed = self._placed.get(audio.channel)
+        if placed is None:
+            self.strangers += 1
+        else:
+            placed.port.hear(audio.index + placed.offset, audio.array())
+
+    def _learn(self, known: Known | End) -> _Placed | None:
+        placed = self._placed.get(known.channel)
+        if placed is None or placed.theirs != known.over:
+            self.strangers += 1
+            return None
+        placed.over.facts = known.facts
+        return placed
+
+    def _end(self, end: End) -> None:
+        placed = self._learn(end)
+        if placed is not None:
+            placed.port.close(end.end + placed.offset, end.on_air_end + placed.offset)
+            del self._placed[end.channel]
+
+    def _tell(self, told: Told) -> None:
+        event = told.event
         channel = str(event.get("channel", ""))
         placed = self._placed.get(channel)
         offset = self.offset if placed is None else placed.offset + self.ports[channel].moved
@@ -319,14 +334,3 @@ class RemoteTuner:
         self._offsets.clear()
         self.clock.reset()
         self.hello = self.beat = None
-
-
-def _facts(facts: Facts) -> Facts:
-    fresh = Facts()
-    _update(fresh, facts)
-    return fresh
-
-
-def _update(facts: Facts, known: Facts) -> None:
-    for item in fields(Facts):
-        setattr(facts, item.name, getattr(known, item.name))
