@@ -36,69 +36,78 @@ LEAKING = Limits().rss_bytes + 1
 
 
 class _Channel:
-    """What a worker has still to say of one channel. Times of the world, but for `sent` and those of messages."""
+    """What a worker has still to say of one channel. Times of the world, but for `_sent` and those of messages.
+
+    born: world time that is its worker's 0.
+    """
 
     def __init__(self, station: Station, overs: Sequence[Over], born: int) -> None:
         self.name = station.name
         self.waiting = deque(rest_of(overs, born))
         self.live: Over | None = None
+        self.late = deque[bool]()
+        """Of the overs that were told of: whether they were on the air already when it began."""
         self._voice = Voice(station.level)
         self._decision = DECISION[station.kind]
+        self._born = born
         self._count = 0
         self._over = ""
         self._start = self._sent = 0
         self._facts = Facts()
+        self._revealed = NEVER
+        """When it will be known of the over on the air that it is encrypted."""
         self.due = NEVER
         """World time from which on there is more to say than speech that goes on."""
         self.look_ahead()
 
     def look_ahead(self) -> None:
-        """Find out when the next over begins, ends, or becomes something else."""
-        times = [self.live.end + LATENCY] if self.live is not None else []
-        if self.live is not None and self.live.encrypted_at is not None and not self._facts.encrypted:
-            times.append(self.live.encrypted_at + self._decision + LATENCY)
-        if self.waiting:
-            times.append(self._begins())
-        self.due = min(times, default=NEVER)
+        """Find out when the over on the air ends or becomes something else, or else when the next one begins."""
+        if self.live is not None:
+            self.due = min(self.live.end + LATENCY, self._revealed)
+        elif self.waiting:
+            self.due = self.waiting[0].begin + self._decision + LATENCY
+        else:
+            self.due = NEVER
 
-    def _begins(self) -> int:
-        return self.waiting[0].begin + self._decision + LATENCY
-
-    def say(self, world: int, known: int, to_tuner: Callable[[int], int]) -> list[Message]:
-        """All that is known at `world`, which is tuner time `known`."""
+    def say(self, world: int) -> list[Message]:
+        """All that is known at `world`."""
         said: list[Message] = []
-        while True:
+        while self.due <= world:
             if self.live is None:
-                if not self.waiting or self._begins() > world:
-                    self.look_ahead()
-                    return said
-                said.append(self._open(self.waiting.popleft(), to_tuner))
-            over = self.live
-            assert over is not None
-            secret = over.encrypted_at is not None and over.encrypted_at + self._decision + LATENCY <= world
-            if secret and not self._facts.encrypted:
-                self._facts = Facts(snr_db=20.0, emergency=over.emergency or None, encrypted=True)
+                said.append(self._open(self.waiting.popleft()))
+            elif self._revealed <= world:
+                self._revealed = NEVER
+                self._facts = Facts(snr_db=20.0, emergency=self.live.emergency or None, encrypted=True)
                 said.append(Known(self.name, self._over, self._facts))
-            ended = over.end + LATENCY <= world
-            end = max(self._sent, to_tuner(over.end)) if ended else known
-            while self._sent < end:
-                n = min(MOST_SAMPLES, end - self._sent)
-                sound = self._voice.say(self._sent - self._start + over.offset, n)
-                said.append(Speech(self.name, self._sent, sound.tobytes()))
-                self._sent += n
-            if not ended:
-                self.look_ahead()
-                return said
-            said.append(End(self.name, self._over, end, end, self._facts))
-            self.live = None
+            else:
+                end = max(self._sent, self.live.end - self._born)
+                said += self._speech(self.live, end)
+                said.append(End(self.name, self._over, end, end, self._facts))
+                self.live = None
+            self.look_ahead()
+        if self.live is not None:
+            said += self._speech(self.live, world - LATENCY - self._born)
+        return said
 
-    def _open(self, over: Over, to_tuner: Callable[[int], int]) -> Begin:
+    def _open(self, over: Over) -> Begin:
         self.live = over
+        secret = over.encrypted_at
+        self._revealed = NEVER if secret is None else secret + self._decision + LATENCY
         self._count += 1
         self._over = f"{self.name}-{self._count:04d}"
         self._facts = Facts(snr_db=20.0, emergency=over.emergency or None)
-        self._start = self._sent = to_tuner(over.begin)
+        self._start = self._sent = over.begin - self._born
+        self.late.append(self._start <= 0)
         return Begin(self.name, self._over, self._start, self._facts)
+
+    def _speech(self, over: Over, end: int) -> list[Message]:
+        said: list[Message] = []
+        while self._sent < end:
+            n = min(MOST_SAMPLES, end - self._sent)
+            sound = self._voice.say(self._sent - self._start + over.offset, n)
+            said.append(Speech(self.name, self._sent, sound.tobytes()))
+            self._sent += n
+        return said
 
 
 class Worker:
@@ -111,13 +120,11 @@ class Worker:
         self.hangs = False
         self.delay = 0
         """Samples by which it hands over late."""
-        self.late: dict[str, deque[bool]] = {channel.name: deque() for channel in channels}
-        """Of the overs that were told of: whether they were on the air already when it began."""
         self._connection = connection
         self._connection.setblocking(False)
         self._outbox = Outbox(self._send)
         self._held: deque[tuple[int, list[Message]]] = deque()
-        self.channels = channels
+        self.channels = {channel.name: channel for channel in channels}
         self._code: int | None = None
         self._greeted = False
 
@@ -152,10 +159,9 @@ class Worker:
 
     def talk(self, over: Over) -> None:
         """Somebody begins to talk."""
-        for channel in self.channels:
-            if channel.name == over.who:
-                channel.waiting.append(over)
-                channel.look_ahead()
+        channel = self.channels[over.who]
+        channel.waiting.append(over)
+        channel.look_ahead()
 
     def step(self, world: int) -> None:
         """The world has come that far."""
@@ -165,20 +171,13 @@ class Worker:
         if not self._greeted:
             self._greeted = True
             messages.append(Hello("simulated radio", "iq", 240_000, 155_000_000, began_s=self.born / AUDIO_RATE))
-        known = self._to_tuner(world - LATENCY)
-        for channel in self.channels:
-            if channel.live is not None or channel.waiting:
-                messages += channel.say(world, known, self._to_tuner)
-        messages.append(Beat(self._to_tuner(world), rss_bytes=self.rss_bytes, sent_s=world / AUDIO_RATE))
+        for channel in self.channels.values():
+            if channel.live is not None or channel.due <= world:
+                messages += channel.say(world)
+        messages.append(Beat(world - self.born, rss_bytes=self.rss_bytes, sent_s=world / AUDIO_RATE))
         self._held.append((world + self.delay, messages))
         while self._held and self._held[0][0] <= world:
-            self._hand_over(self._held.popleft()[1])
-
-    def _hand_over(self, messages: list[Message]) -> None:
-        for message in messages:
-            if isinstance(message, Begin):
-                self.late[message.channel].append(message.start <= 0)
-        self._outbox.put(messages)
+            self._outbox.put(self._held.popleft()[1])
 
     def _send(self, data: bytes) -> int:
         try:
@@ -187,9 +186,6 @@ class Worker:
             if problem.errno in (errno.EAGAIN, errno.EPIPE, errno.ECONNRESET):
                 return 0
             raise
-
-    def _to_tuner(self, world: int) -> int:
-        return world - self.born
 
 
 class TunedChannel:
@@ -332,14 +328,14 @@ class Tuner:
         self.plain = (
             worker is not None
             and self.link.supervisor.state is State.UP
-            and self._world >= max(self._late_until, self._gone_until)
+            and self._late_until <= self._world >= self._gone_until
             and not self._unread
             and worker.plain
             and worker.rss_bytes != LEAKING
         )
         if worker is not None:
-            for channel in worker.channels:
-                self.channels[channel.name].due = channel.due - self._origin
+            for name, channel in worker.channels.items():
+                self.channels[name].due = channel.due - self._origin
 
     def _start(self, connection: socket.socket) -> Worker:
         self._pids += 1
@@ -350,4 +346,4 @@ class Tuner:
 
     def _began(self, over: Transmission) -> None:
         assert self._worker is not None
-        self._on_over(over, self._worker.late[over.port].popleft())
+        self._on_over(over, self._worker.channels[over.port].late.popleft())
