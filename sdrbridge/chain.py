@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from numbers import Integral, Real
@@ -22,6 +23,9 @@ GENESIS = "0" * 64
 
 RESERVED = frozenset({"n", "wall", "prev", "hash"})
 """Keys of the chain; a key of an event that is called so gets a `_` behind it."""
+
+_LISTS = (list, tuple, set, frozenset)
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 _LARGEST = 10**18
 
@@ -59,17 +63,28 @@ def plain(value: object) -> object:
     if value is None or type(value) in (bool, int):
         return value
     if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace").decode()
-    if type(value) is not float and isinstance(value, Integral):
+        return _text(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, _LISTS):
+        return [plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return _plain_table(value)
+    if isinstance(value, Integral):
         return int(value)
     if isinstance(value, Real):
         number = float(value)
         return number if math.isfinite(number) else None
-    if isinstance(value, Mapping):
-        return {str(plain(str(key))): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    return plain(str(value))
+    return _text(str(value))
+
+
+def _plain_table(table: Mapping[Any, object]) -> dict[str, Any]:
+    return {_text(str(key)): plain(item) for key, item in table.items()}
+
+
+def _text(value: str) -> str:
+    """Without what UTF-8 cannot say."""
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 def spell_wall(wall: datetime) -> str:
@@ -84,14 +99,20 @@ def parse_wall(text: str) -> datetime:
 
 def write_line(n: int, wall: datetime, prev: str, event: Mapping[str, object]) -> tuple[bytes, Entry]:
     """The line of entry `n`, with its line end, and the entry it holds."""
-    data: dict[str, Any] = {}
-    for key, value in event.items():
-        name = str(plain(str(key)))
-        data[f"{name}_" if name in RESERVED else name] = plain(value)
     stamp = spell_wall(wall)
-    body = canonical({**data, "n": n, "prev": prev, "wall": stamp})
+    data, body = _body(event, {"n": n, "prev": prev, "wall": stamp})
     digest = hashlib.sha256(body).hexdigest()
     return _with_hash(body, digest) + b"\n", Entry(n, stamp, prev, digest, data)
+
+
+def _body(event: Mapping[str, object], frame: Mapping[str, object]) -> tuple[dict[str, Any], bytes]:
+    """What is in an entry, and its line as it is without the hash."""
+    if _SCALARS.issuperset(map(type, event.values())) and RESERVED.isdisjoint(event):
+        # Most events can be said as they are.
+        with suppress(TypeError, ValueError):
+            return dict(event), canonical({**event, **frame})
+    data = {f"{key}_" if key in RESERVED else key: value for key, value in _plain_table(event).items()}
+    return data, canonical({**data, **frame})
 
 
 def read_line(line: bytes) -> tuple[Entry, bool]:

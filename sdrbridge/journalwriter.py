@@ -158,9 +158,12 @@ class JournalWriter:
 
     def _look_after(self) -> None:
         """Open the journal as soon as it can be, and sign what has waited long enough."""
+        due = self._due is not None and self._clock.monotonic() >= self._due
+        if self._journal is not None and not due:
+            return
         try:
             journal = self._opened(self._clock.now())
-            if self._due is None or self._clock.monotonic() < self._due:
+            if not due:
                 return
             if journal.unsigned:
                 journal.sign(self._clock.now())

@@ -88,9 +88,8 @@ class World:
         self._recording = 0
         """How many reasons there are to record what is said."""
         self._recordings: Recordings | None = None
-        self._recorder_due = 0
-        """Bridge time at which the recorder looks again."""
-        self._recorder_every = (LOOK_TICKS if strides else 1) * TICK_SAMPLES
+        self._chores_due = 0
+        self._chores_every = (LOOK_TICKS if strides else 1) * TICK_SAMPLES
         self._origin = 0
         self._gone_since: int | None = None
         self._hangs = False
@@ -171,8 +170,7 @@ class World:
         if deed.what != "talk" and self._gone_since is None:
             # Whatever comes, comes after all that has been.
             self._engine.matrix.settle()
-            if self._recordings is not None:
-                self._look_at_recordings()
+            self._do_chores()
             for tuner in self._tuners.values():
                 tuner.advance(self._engine.now - TICK_SAMPLES)
         self._verbs[deed.what](deed)
@@ -189,7 +187,7 @@ class World:
             self._be_gone(world)
             return
         if self._recordings is not None:
-            most = min(most, (self._recorder_due - self._engine.now) // TICK_SAMPLES)
+            most = min(most, max(1, (self._chores_due - self._engine.now) // TICK_SAMPLES))
         self._go((lambda engine: engine.stride(most)) if self._strides else Engine.tick)
 
     def _go(self, ticks: Callable[[Engine], object]) -> None:
@@ -198,11 +196,18 @@ class World:
         self.watch.begin(engine.now)
         ticks(engine)
         self.clock.elapsed = max(self.clock.elapsed, self._origin + engine.now)
-        self.lines.beat(self.clock.monotonic())
         self.watch.finish(engine.now)
-        if self._recordings is not None and engine.now >= self._recorder_due:
+        if engine.now >= self._chores_due:
+            self._do_chores()
+
+    def _do_chores(self) -> None:
+        """What goes on beside the ticks. It counts when something happens, and in between once a second will do."""
+        engine = self._engine
+        self._chores_due = engine.now + self._chores_every
+        self.lines.beat(self.clock.monotonic())
+        if self._recordings is not None:
             engine.matrix.catch_up()
-            self._look_at_recordings()
+            self._recordings.work(engine.now)
         if self._journal is not None:
             self._journal.work()
         self._state.work()
@@ -336,6 +341,7 @@ class World:
         matrix = self._engine.matrix
         self._put = Saved(matrix.patches, self._made, matrix.muted)
         self._state.put(self._put)
+        self._chores_due = 0
 
     def _open_journal(self) -> None:
         if self._journal_folder is not None:
@@ -497,18 +503,11 @@ class World:
     def _begin_to_record(self) -> None:
         folder = Path(self._folder.name) / "recordings"
         self._recordings = Recordings(folder, self._storage, self.clock, self._taps, self.watch.recorded_wrong)
-        self._recorder_due = self._engine.now + self._recorder_every
 
     def _record_no_more(self, deed: Deed) -> None:
         self._recording -= 1
         if self._recording == 0 and self._recordings is not None and self._recordings.stop():
             self._let_go_of_recordings()
-
-    def _look_at_recordings(self) -> None:
-        """After everything has been played."""
-        assert self._recordings is not None
-        self._recorder_due = self._engine.now + self._recorder_every
-        self._recordings.work(self._engine.now)
 
     def _abandon_recordings(self) -> None:
         if self._recordings is not None:
