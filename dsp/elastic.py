@@ -190,24 +190,6 @@ class Stretch:
         self._x[at : at + len(x)] = x
         self.end += len(x)
 
-    def convert(self, x: Audio) -> Audio:
-        """Add (n,) float32, no more than the capacity; returns all that can be made then, valid until the next call."""
-        self.push(x)
-        if self._straight:
-            at = self._position >> 32
-            end = max(at, self.end - self.reach)
-            self._position = end << 32
-            return self._x[at - self._first : end - self._first]
-        out = np.empty(self.possible(), np.float32)
-        self.pull(out)
-        return out
-
-    @property
-    def _straight(self) -> bool:
-        """Whether the next output lies on a sample, and those after it on the next ones: the filter is then that
-        sample alone."""
-        return self._step == _ONE and not self._position & (_ONE - 1)
-
     def move(self, position: float) -> None:
         """Go on at another place among what is held."""
         self._position = round(position * _ONE)
@@ -219,7 +201,8 @@ class Stretch:
             short = math.ceil(len(out) * self._step / _ONE) + 2
             self._ensure(short)
         whole = (self._position >> 32) - self._first
-        if missing <= 0 and self._straight:
+        if self._step == _ONE and not self._position & (_ONE - 1) and missing <= 0:
+            # At the same pace, on a sample, the filter is that sample alone.
             out[:] = self._x[whole : whole + len(out)]
             self._position += len(out) * _ONE
             return

@@ -63,6 +63,8 @@ class RemotePort:
         """Index of the sample after the last one that came, as it came."""
         self._origin = 0
         """The same of the filter's first sample."""
+        self._apart = False
+        """Whether speech goes through the filter: since the clocks were first found apart in this over."""
         self._over: Transmission | None = None
         self._ended: Transmission | None = None
         self._seen = False
@@ -106,12 +108,12 @@ class RemotePort:
     def read(self, start: int, n: int) -> NDArray[np.float32]:
         """Samples start … start+n, (n,) float32; zeros where samples were lost or have not come. See `RxPort`."""
         at = start & (KEPT - 1)
-        kept = self._ring[at : at + n]
-        if len(kept) == n and self._end - KEPT <= start <= self._end - n:
-            return kept
+        oldest = self._end + self._stretch.reach - KEPT
+        if at + n <= KEPT and oldest <= start <= self._end - n:
+            return self._ring[at : at + n]
         out: NDArray[np.float32] = self._ring[(start + np.arange(n)) & (KEPT - 1)]
         out[max(0, self._end - start) :] = 0.0
-        out[: max(0, self._end - KEPT - start)] = 0.0
+        out[: max(0, oldest - start)] = 0.0
         return out
 
     def begin(self, start: int, facts: Facts) -> Transmission:
@@ -120,7 +122,7 @@ class RemotePort:
         self.count += 1
         start = max(start, self._end)
         self._end = self._came = self._origin = start
-        self._stretch.reset()
+        self._apart = False
         over = self._over = Transmission.begin(self.name, self.count, start)
         over.facts = facts
         self._begun.append(over)
@@ -131,7 +133,7 @@ class RemotePort:
     @property
     def moved(self) -> int:
         """Samples by which the over's speech lies later than it came, to stay with the bridge's clock."""
-        return round(self._end - self._origin - self._stretch.position)
+        return round(self._end - self._origin - self._stretch.position) if self._apart else 0
 
     def hear(self, index: int, samples: NDArray[np.float32]) -> None:
         """Speech from `index` on. What is missing before it becomes silence; what was there already is left out."""
@@ -158,15 +160,37 @@ class RemotePort:
 
     def _take(self, samples: NDArray[np.float32]) -> None:
         """Put speech behind what there is, at the pace of the bridge's clock."""
-        self._stretch.set_ppm(self._clock.ppm)
+        stretch = self._stretch
+        if self._clock.ppm and not self._apart:
+            self._part()
+        if not self._apart:
+            # The filter holds back as much before it is needed: it may begin at any time.
+            self._put(self._came, samples)
+            self._end = max(self._end, self._came + len(samples) - stretch.reach)
+            return
+        stretch.set_ppm(self._clock.ppm)
         for first in range(0, len(samples), _PIECE):
-            made = self._stretch.convert(samples[first : first + _PIECE])
-            at = self._end & (KEPT - 1)
-            room = KEPT - at
-            self._ring[at : at + len(made)] = made[:room]
-            if len(made) > room:
-                self._ring[: len(made) - room] = made[room:]
+            stretch.push(samples[first : first + _PIECE])
+            made = np.empty(stretch.possible(), np.float32)
+            stretch.pull(made)
+            self._put(self._end, made)
             self._end += len(made)
+
+    def _put(self, start: int, samples: NDArray[np.float32]) -> None:
+        """Into the ring, from index `start` on."""
+        at = start & (KEPT - 1)
+        room = KEPT - at
+        self._ring[at : at + len(samples)] = samples[:room]
+        if len(samples) > room:
+            self._ring[: len(samples) - room] = samples[room:]
+
+    def _part(self) -> None:
+        """From here on speech goes through the filter, which begins with what it would hold by now."""
+        self._apart = True
+        self._origin = max(self._origin, self._end - self._stretch.reach)
+        self._stretch.reset()
+        self._stretch.push(self._ring[np.arange(self._origin, self._came) & (KEPT - 1)])
+        self._stretch.move(self._end - self._origin)
 
     def close(self, end: int | None = None, on_air_end: int | None = None) -> Transmission | None:
         """The over ends; at what has come, if nothing else is known. Returns the over, if there was one."""

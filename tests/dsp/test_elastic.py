@@ -51,22 +51,6 @@ def test_at_the_same_pace_samples_come_out_as_they_went_in() -> None:
     np.testing.assert_array_equal(filtered, got)
 
 
-@pytest.mark.parametrize(("rate_in", "rate_out"), PAIRS)
-def test_conversion_of_pieces_is_push_and_pull(rate_in: int, rate_out: int) -> None:
-    rng = np.random.default_rng(rate_in * rate_out)
-    stage, other = Stretch(rate_in, rate_out, 500), Stretch(rate_in, rate_out, 500)
-    # Straight, faster, and straight again from between two samples.
-    for ppm in [0.0] * 30 + [240.0] * 30 + [0.0] * 30:
-        x = rng.standard_normal(int(rng.integers(0, 300))).astype(np.float32)
-        stage.set_ppm(ppm)
-        other.set_ppm(ppm)
-        other.push(x)
-        expected = np.empty(other.possible(), np.float32)
-        other.pull(expected)
-        np.testing.assert_array_equal(stage.convert(x), expected)
-        assert (stage.position, stage.held, stage.possible()) == (other.position, other.held, 0)
-
-
 def test_kernel_refuses_to_leave_its_memory() -> None:
     stage = Stretch(8_000, 8_000, 100)
     out = np.empty(10, np.float32)

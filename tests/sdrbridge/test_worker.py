@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dsp.blocks import TICK_SAMPLES, IqBlock
+from dsp.elastic import Stretch
 from hw.base import SourceInfo
 from sdrbridge import config
 from sdrbridge.bank import Stage
@@ -13,8 +14,9 @@ from sdrbridge.bridge import LineCommon, make_line
 from sdrbridge.matrix import Event
 from sdrbridge.pacer import MOST_LATE_S
 from sdrbridge.receiver import Receiver
-from sdrbridge.remoteport import RemotePort, RemoteTuner
+from sdrbridge.remoteport import REACH_S, RemotePort, RemoteTuner
 from sdrbridge.transmission import Facts, Transmission
+from sdrbridge.tunerclock import TunerClock
 from sdrbridge.wire import Audio, Beat, Begin, End, Hello, Message, Setup, Told, Unpacker, WireError
 from sdrbridge.worker import MOST_HELD, MOST_PACKETS, Outbox, TunerRun
 from tests.support.site import RATE, carrier, write_site
@@ -132,6 +134,30 @@ def test_a_gap_longer_than_all_that_is_kept_costs_nothing() -> None:
     assert list(port.read(10**12, 50)) == [1.0] * 50
     over = port.close(2 * 10**12, 2 * 10**12 - 50)
     assert over is not None and (over.end, over.on_air_end) == (2 * 10**12, 2 * 10**12 - 50)
+
+
+@pytest.mark.parametrize("first", [0.0, 120.0])
+def test_clocks_that_are_found_apart_in_an_over_tear_nothing(first: float) -> None:
+    """The filter may set in at any time, and gives what it would give if it had been there all along."""
+    rng = np.random.default_rng(7)
+    clock = TunerClock()
+    port, stretch = RemotePort("A", clock), Stretch(8000, 8000, 4096, REACH_S)
+    expected = np.zeros(0, np.float32)
+    port.begin(1000, Facts())
+    came = 1000
+    for ppm in [first] * 20 + [250.0] * 30 + [0.0] * 10 + [-90.0] * 30:
+        speech = rng.standard_normal(int(rng.integers(1, 500))).astype(np.float32)
+        clock.ppm = ppm
+        port.hear(came, speech)
+        came += len(speech)
+        stretch.set_ppm(ppm)
+        stretch.push(speech)
+        made = np.empty(stretch.possible(), np.float32)
+        stretch.pull(made)
+        expected = np.concatenate([expected, made])
+        assert port.available() == 1000 + len(expected)
+        assert port.moved == round(len(expected) - stretch.position)
+    assert np.array_equal(port.read(1000, len(expected)), expected)
 
 
 @pytest.mark.parametrize("ppm", [-300, -60, 100, 300])
