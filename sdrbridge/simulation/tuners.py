@@ -203,7 +203,8 @@ class TunedChannel:
 
     def advance(self, now: int) -> None:
         """Take what its tuner's worker has said by now, where it can have said anything about this channel."""
-        if self.due <= now or self.remote.over is not None or not self._tuner.plain:
+        over = self.remote.over
+        if self.due <= now or (over is not None and over.end is None) or not self._tuner.plain:
             self._tuner.advance(now)
         self.remote.advance(now)
 
