@@ -77,7 +77,7 @@ class Playout(Cursor):
     start: on-air index of the first sample to play; None for the beginning. reserve: samples to stay behind what is
     known. Raises `RangeError` where start does not lie in what is known.
 
-        pull(out)         plays the next samples into `out`, (n,) float32, C-contiguous; zeros where there is nothing yet
+        pull(out)         plays the next samples into `out`, (n,) float32, C-contiguous; zeros where nothing is yet
         pull_ticks(out)   several ticks, as if each tick's sound of an over that goes on had come just before it
         drains_in(limit)  of an over that has ended: how many ticks there still are to play, at most `limit`
         reset()           back to the first sample
