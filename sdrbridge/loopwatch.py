@@ -116,22 +116,14 @@ class Broken:
 
 
 class LoopWatch:
-    """All ports. sink: told of what is found. changed: called with the row of a port that may be heard or not from now.
+    """All ports. sink: told of what is found. changed: called with the row of a port that may be heard or not now."""
 
-    stands_for: names of the ports a row talks for, its own among them.
-    """
-
-    def __init__(
-        self,
-        sink: Callable[[dict[str, object]], None],
-        changed: Callable[[int], None],
-        stands_for: Callable[[int], Collection[str]],
-    ) -> None:
+    def __init__(self, sink: Callable[[dict[str, object]], None], changed: Callable[[int], None]) -> None:
         self._sink = sink
         self._changed = changed
-        self._stands_for = stands_for
         self.broken: dict[int, Broken] = {}
         self._ports: Sequence[Port] = ()
+        self._names: Sequence[frozenset[str]] = ()
         self._ears: dict[int, Ear] = {}
         self._sent: dict[str, dict[str, Sent]] = {}
         self._latest: dict[str, list[Sent]] = {}
@@ -140,21 +132,21 @@ class LoopWatch:
         self._left: set[int] = set()
         """Rows whose over has been let go of, until they have been looked at once more."""
         self._proof: dict[str, int] = {}
-        self._guarded = False
+        self._guarded: frozenset[int] = frozenset()
         self._turns: list[frozenset[int]] = []
         """The guarded rows, by the tick in which they are looked at."""
 
-    def lay_out(self, ports: Sequence[Port]) -> None:
-        """Take other ports, in the same rows where they stay."""
+    def lay_out(self, ports: Sequence[Port], names: Sequence[frozenset[str]]) -> None:
+        """Take other ports, in the same rows where they stay. names: of the ports each row talks for, its own among
+        them."""
         for row, old in enumerate(self._ports):
             if ports[row].rx is not old.rx or not ports[row].handling.loop_guard:
                 self.broken.pop(row, None)
                 self._ears.pop(row, None)
                 self._left.discard(row)
-        self._ports = ports
-        guarded = [row for row, port in enumerate(ports) if port.rx is not None and port.handling.loop_guard]
-        self._guarded = bool(guarded)
-        self._turns = [frozenset(row for row in guarded if _turn(row) == turn) for turn in range(CHECK_TICKS)]
+        self._ports, self._names = ports, names
+        self._guarded = frozenset(x for x, port in enumerate(ports) if port.rx is not None and port.handling.loop_guard)
+        self._turns = [frozenset(row for row in self._guarded if _turn(row) == turn) for turn in range(CHECK_TICKS)]
 
     # What is sent.
 
@@ -190,7 +182,7 @@ class LoopWatch:
     def leave(self, voice: Voice) -> None:
         """Nobody plays an over any more: it will be looked at once more."""
         self._proof.pop(voice.over.id, None)
-        if not self._guards(voice.port):
+        if voice.port not in self._guarded:
             return
         ear = self._ear(voice.port)
         if ear.voice is None or ear.voice.since <= voice.since:
@@ -220,7 +212,7 @@ class LoopWatch:
         if speaking or left:
             self._latest.clear()
             looked_at = sorted({*speaking, *left})
-            names = {name for row in looked_at for name in self._stands_for(row)}
+            names = {name for row in looked_at for name in self._names[row]}
             lines = [line for line in lines if not names.isdisjoint(line.patch.members)]
             for row in looked_at:
                 voice = speaking.get(row)
@@ -236,7 +228,7 @@ class LoopWatch:
         if not self._sent and not self.broken:
             return until
         self._latest.clear()
-        speaking = {voice.port: voice for voice in voices if self._guards(voice.port)}
+        speaking = {voice.port: voice for voice in voices if voice.port in self._guarded}
         for voice in speaking.values():
             until = min(until, self._due(now, until, voice, lines))
         for row in self._left:
@@ -282,8 +274,9 @@ class LoopWatch:
     ) -> None:
         """The ticks from `begin` up to `end` have been played at once: note down the looks that fell into them."""
         self._latest.clear()
-        speaking = {voice.port: voice for voice in voices if self._guards(voice.port)}
-        for row in sorted({*speaking, *(row for row in self._left if row in rows)}):
+        speaking = {voice.port: voice for voice in voices if voice.port in self._guarded}
+        left = [row for row in self._left if row in rows and row not in speaking] if self._left else []
+        for row in sorted([*speaking, *left]):
             voice = speaking.get(row)
             for now in range(_next_turn(begin, row), end, CHECK_TICKS * TICK_SAMPLES):
                 known = 0
@@ -293,9 +286,6 @@ class LoopWatch:
                 elif row not in self._left:
                     break
                 self._look(now, row, voice, known, lines)
-
-    def _guards(self, row: int) -> bool:
-        return self._ports[row].handling.loop_guard
 
     def _ear(self, row: int) -> Ear:
         if row not in self._ears:
@@ -335,8 +325,11 @@ class LoopWatch:
         most = 0
         for name in patches:
             judge = self._judges.get((row, name))
-            noted = sum(name in look.sent for look in ear.looks)
-            most = max(most, noted + (0 if judge is None else judge.matches))
+            matches = 0 if judge is None else judge.matches
+            for look in ear.looks:
+                matches += name in look.sent
+            if matches > most:
+                most = matches
         return max(0, ENOUGH - ear.early - most)
 
     def _attend(self, ear: Ear, voice: Voice) -> None:
@@ -404,7 +397,7 @@ class LoopWatch:
         """What of the patches a row talks in was sent up to 5 s before `begin` or later, but for this over itself; the
         latest of each patch."""
         found: dict[str, list[Sent]] = {}
-        since, names = begin - echo.HIGH * echo.HOP, self._stands_for(row)
+        since, names = begin - echo.HIGH * echo.HOP, self._names[row]
         for line in lines:
             patch = line.patch
             if patch.name in self._sent and not patch.talkers.isdisjoint(names):
@@ -417,7 +410,10 @@ class LoopWatch:
         """What was sent in a patch last, the latest at the end: one more than an over is compared with."""
         found = self._latest.get(patch)
         if found is None:
-            found = self._latest[patch] = sorted(self._sent[patch].values(), key=_end)[-MOST_TRACKS - 1 :]
+            found = list(self._sent[patch].values())
+            if len(found) > 1:
+                found = sorted(found, key=_end)[-MOST_TRACKS - 1 :]
+            self._latest[patch] = found
         return found
 
     def _forget(self, now: int) -> None:

@@ -65,7 +65,7 @@ class Matrix:
         self._sink = sink
         self._cables = tuple(cables)
         self._air = Transmitters(self.ports, self._tell_port, self._min_key)
-        self._watch = LoopWatch(sink, self._touch, self._spoken_for)
+        self._watch = LoopWatch(sink, self._touch)
         self._voices: dict[str, Voice] = {}
         self._lines: dict[str, Line] = {}
         self._strides = Strides(self._lines, self._voices, self._air, self._watch, self._tick)
@@ -330,11 +330,12 @@ class Matrix:
         for row, port in enumerate(self.ports):
             if isinstance(port.rx, DialPort):
                 self._dialling[row] = port.rx
+        # The names under which what comes in at a row may be heard: its own, and of ports it hears for.
         self._names = [
             frozenset(self.ports[x].name for x in (row, *self._donors.get(row, ()))) for row in range(len(self.ports))
         ]
         self._rx_gain = [_factor(port.handling.rx_gain_db) for port in self.ports]
-        self._watch.lay_out(self.ports)
+        self._watch.lay_out(self.ports, self._names)
         self._keep = LIVE_KEEP + max(self._air.access, default=0)
         self._out = np.zeros((len(self.ports), TICK_SAMPLES), np.float32)
         self._frames = list(self._out)
@@ -406,7 +407,7 @@ class Matrix:
 
     def _touch(self, row: int) -> None:
         """Something has changed that may count in the patches a port is in."""
-        names = self._spoken_for(row)
+        names = self._names[row]
         for line in self._lines.values():
             if not names.isdisjoint(line.patch.members):
                 line.changed = True
@@ -422,10 +423,6 @@ class Matrix:
             if voice.port == row or row in self._donors.get(voice.port, ()):
                 self._touch(row)
                 return
-
-    def _spoken_for(self, row: int) -> frozenset[str]:
-        """The names under which what comes in at a row may be heard: its own, and of ports it hears for."""
-        return self._names[row]
 
     def _listen(self, voice: Voice) -> None:
         """Take in what has become known of an over."""
