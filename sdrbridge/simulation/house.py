@@ -56,7 +56,8 @@ class Voice:
 class Over:
     """Somebody talks on the channel of port `who`. start, end: samples of the world on the air.
 
-    encrypted_at: from when it is known to be encrypted. offset: where in it the part begins that can be heard.
+    encrypted_at: from when it is known to be encrypted. offset: where in it the part begins that can be heard. begin:
+    when that part begins.
     """
 
     who: str
@@ -65,11 +66,10 @@ class Over:
     emergency: bool = False
     encrypted_at: int | None = None
     offset: int = 0
+    begin: int = field(init=False)
 
-    @property
-    def begin(self) -> int:
-        """When the part begins that can be heard."""
-        return self.start + self.offset
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "begin", self.start + self.offset)
 
 
 def rest_of(overs: Iterable[Over], world: int) -> list[Over]:

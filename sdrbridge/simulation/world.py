@@ -10,7 +10,7 @@ Nothing here reads a real clock or rolls dice: the same script gives the same ru
 
 import contextlib
 import tempfile
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ from sdrbridge.matrix import Event
 from sdrbridge.operations import Operations
 from sdrbridge.pacer import MOST_LATE_S
 from sdrbridge.patch import Patch
-from sdrbridge.port import Port
+from sdrbridge.port import NEVER, Port
 from sdrbridge.simulation.cards import CardRadio
 from sdrbridge.simulation.ears import Ear
 from sdrbridge.simulation.house import House, Over, Station, Transmitter
@@ -39,6 +39,9 @@ from sdrbridge.simulation.watch import LEVELLED, Tally, Watch
 from sdrbridge.state import Saved, merge
 from sdrbridge.supervisor import State as Condition
 from sdrbridge.transmission import Transmission
+
+AHEAD = 10 * AUDIO_RATE
+"""Samples before it begins that an over is told to whoever is to hear it; more than a stride."""
 
 WATCHDOG = 3 * AUDIO_RATE
 """Samples that a process may stand still before it is started anew: WatchdogSec of the unit."""
@@ -110,7 +113,6 @@ class World:
         }
         self._tuner_of = {s.name: self._tuners[s.tuner] for s in house.stations if s.tuner}
         self._verbs: dict[str, Callable[[Deed], None]] = {
-            "talk": self._talk,
             "operate": self._operate,
             "worker": self._worker,
             "device": self._device,
@@ -130,24 +132,16 @@ class World:
     def run(self, script: Sequence[Deed], hours: float, progress: Callable[[float], None] | None = None) -> Outcome:
         """Let it all happen."""
         end = round(hours * 3600 * AUDIO_RATE) // TICK_SAMPLES * TICK_SAMPLES
-        place = 0
         said = 0
+        self._talks = deque(deed for deed in script if deed.what == "talk")
+        self._deeds = deque(deed for deed in script if deed.what != "talk")
         self._later = sorted((d for deed in script for d in _recorded(deed)), key=lambda later: later.at)
         with self._folder, contextlib.ExitStack() as stack:
             for tuner in self._tuners.values():
                 stack.callback(tuner.unplug)
             stack.callback(self._abandon_recordings)
             while (world := self.clock.elapsed) < end:
-                while place < len(script) and script[place].at < world + TICK_SAMPLES:
-                    self._do(script[place])
-                    place += 1
-                while self._later and self._later[0].at < world + TICK_SAMPLES:
-                    self._do(self._later.pop(0))
-                limit = end
-                if place < len(script):
-                    limit = min(limit, script[place].at)
-                if self._later:
-                    limit = min(limit, self._later[0].at)
+                limit = min(end, self._happen(world))
                 self._step(world, max(1, (limit - world) // TICK_SAMPLES))
                 if progress is not None and self.clock.elapsed - said >= 600 * AUDIO_RATE:
                     said = self.clock.elapsed
@@ -166,8 +160,21 @@ class World:
             dict(sorted(self.faults.items())),
         )
 
+    def _happen(self, world: int) -> int:
+        """Do what is done in the tick at `world`; returns when the next deed is.
+
+        Who talks is told ahead: nobody hears him any earlier, and strides need not end where he begins.
+        """
+        while self._talks and self._talks[0].at < world + AHEAD:
+            self._talk(self._talks.popleft())
+        while self._deeds and self._deeds[0].at < world + TICK_SAMPLES:
+            self._do(self._deeds.popleft())
+        while self._later and self._later[0].at < world + TICK_SAMPLES:
+            self._do(self._later.pop(0))
+        return min((queue[0].at for queue in (self._talks, self._deeds, self._later) if queue), default=NEVER)
+
     def _do(self, deed: Deed) -> None:
-        if deed.what != "talk" and self._gone_since is None:
+        if self._gone_since is None:
             # Whatever comes, comes after all that has been.
             self._engine.matrix.settle()
             self._do_chores()
