@@ -60,7 +60,8 @@ class Backlog(Generic[T]):
             self.refused += 1
             return False
         self._items.append(item)
-        self._wake.set()
+        if not self._wake.is_set():
+            self._wake.set()
         return True
 
     def start(self) -> None:

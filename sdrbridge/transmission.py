@@ -49,8 +49,11 @@ class Facts:
 
     def to_dict(self) -> dict[str, Any]:
         """What is known, ready for JSON."""
-        known = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {k: round(v, 4) if isinstance(v, float) else v for k, v in known.items() if v is not None}
+        known = [(name, value) for name in _FACTS if (value := getattr(self, name)) is not None]
+        return {name: round(value, 4) if isinstance(value, float) else value for name, value in known}
+
+
+_FACTS = [field.name for field in fields(Facts)]
 
 
 @dataclass(slots=True, eq=False)

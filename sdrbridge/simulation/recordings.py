@@ -13,6 +13,7 @@ What is held against the files, once there is room again (invariant 4):
 """
 
 import errno
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -104,13 +105,13 @@ class _Room(Room):
 
 
 class Tap:
-    """A receiver, and the overs that begin there while `recording`: what the recorder follows."""
+    """A receiver, and the overs that begin there while they are recorded: what the recorder follows."""
 
     def __init__(self, name: str, rx: RxPort) -> None:
         self.name = name
-        self.recording = False
         self.overs: deque[Transmission] = deque()
-        self._begun = rx.begun
+        self._rx = rx
+        self.begun: Callable[[], Sequence[Transmission]] = rx.begun
         self.advance: Callable[[int], None] = rx.advance
         self.available: Callable[[], int] = rx.available
         self.read: Callable[[int, int], Audio] = rx.read
@@ -121,10 +122,15 @@ class Tap:
     def over(self) -> Transmission | None:
         return self.overs[0] if self.overs else None
 
-    def begun(self) -> Sequence[Transmission]:
-        begun = self._begun()
-        if self.recording:
-            self.overs.extend(begun)
+    def record(self, recording: bool) -> None:
+        """Follow what begins from now on, or nothing any more."""
+        self.begun = self._begun if recording else self._rx.begun
+        if not recording:
+            self.overs.clear()
+
+    def _begun(self) -> Sequence[Transmission]:
+        begun = self._rx.begun()
+        self.overs.extend(begun)
         return begun
 
     def pass_on(self) -> bool:
@@ -160,7 +166,7 @@ class Recordings:
         self._broke = broke
         self._taps = tuple(taps)
         # A radio's card and what stands for it count overs each for themselves; here every over has a name of its own.
-        self._names: dict[Transmission, str] = {}
+        self._named: dict[Transmission, Transmission] = {}
         self._heard: dict[str, _Heard] = {}
         self._made: dict[str, Recording] = {}
         self._closed: dict[str, Event] = {}
@@ -191,20 +197,20 @@ class Recordings:
         name = over.id
         while name in self._heard:
             name += "+"
-        self._names[over] = name
+        named = self._named[over] = replace(over, id=name)
         self._heard[name] = _Heard(not self._disk.full)
-        self._desk.begin(replace(over, id=name), age)
+        self._desk.begin(named, age)
 
     def write(self, over: Transmission, start: int, samples: Audio) -> None:
-        name = self._names[over]
+        named = self._named[over]
         # In pieces as they come when the recorder looks at every tick.
         for at in range(0, len(samples), BATCH):
             piece = samples[at : at + BATCH]
-            self._heard[name].pieces.append((piece, self._disk.full))
-            self._desk.write(replace(over, id=name), start + at, piece)
+            self._heard[named.id].pieces.append((piece, self._disk.full))
+            self._desk.write(named, start + at, piece)
 
     def end(self, over: Transmission) -> None:
-        name = self._names.pop(over)
+        name = self._named.pop(over).id
         heard = sum(len(piece) for piece, _ in self._heard[name].pieces)
         # Where the recorder stops first, the rest of the over is nobody's loss.
         end = over.end if self._following else over.start + heard
@@ -237,6 +243,7 @@ class Recordings:
         self._desk.close()
         self._look()
         self._compare_all(finished=True)
+        self._clear_away()
         return True
 
     def die(self) -> None:
@@ -245,6 +252,7 @@ class Recordings:
         self.abandon()
         recover(self._folder, flac=False)
         self._compare_all(finished=False)
+        self._clear_away()
 
     def abandon(self) -> None:
         """Leave all files as they are."""
@@ -254,9 +262,11 @@ class Recordings:
     def _follow(self, recording: bool) -> None:
         self._following = recording
         for tap in self._taps:
-            tap.recording = recording
-            if not recording:
-                tap.overs.clear()
+            tap.record(recording)
+
+    def _clear_away(self) -> None:
+        """Make room for those of the next full disk."""
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _told(self, event: Event) -> None:
         if event["event"] == "recording.closed":

@@ -9,10 +9,12 @@ Nothing here reads a real clock or rolls dice: the same script gives the same ru
 """
 
 import contextlib
+import os
 import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,9 @@ AHEAD = 10 * AUDIO_RATE
 
 WATCHDOG = 3 * AUDIO_RATE
 """Samples that a process may stand still before it is started anew: WatchdogSec of the unit."""
+
+MEMORY = Path("/dev/shm")
+"""Files lie here, where there is such a place: what a disk does is played, and nothing is learnt by waiting for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,9 @@ class World:
         self._strides = strides
         self._journal_folder = journal
         self._journal: DiskJournal | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix="sdrbridge-simulation-")
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="sdrbridge-simulation-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None
+        )
         self._told = 0
         self._written = 0
         self._lost = 0
@@ -301,9 +308,7 @@ class World:
         return Port(station.name, rx, tx, station.priority, station.access_ms, half_duplex=half)
 
     def _radio(self, station: Station) -> CardRadio:
-        def set_ptt(keyed: bool) -> None:
-            self.lines.set(station.name, keyed)
-
+        set_ptt = partial(self.lines.set, station.name)
         return CardRadio(station, self._over_began, self._over_levelled, self.clock, set_ptt, self._came_wrong)
 
     def _came_wrong(self, what: str) -> None:
