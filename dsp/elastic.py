@@ -25,7 +25,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from dsp._elastic import interpolate
+from dsp import _elastic
 from dsp.design import kaiser_beta
 from dsp.errors import RangeError, RateError, ShapeError
 
@@ -48,7 +48,6 @@ SPARE_S = 0.040
 _STEPS_A_VERDICT = 8
 _VERDICTS_A_SECOND = 50
 _PHASES = 512
-_ONE = 1 << 32
 
 
 def _steps(rate_out: int) -> tuple[int, int]:
@@ -133,93 +132,29 @@ def _filters(rate_in: int, rate_out: int, reach: int) -> NDArray[np.float32]:
     return table
 
 
-class Stretch:
+class Stretch(_elastic.Stretch):
     """Rate conversion whose pace can be set while it runs: the part of `Elastic` without a will of its own.
 
     capacity: input samples that may be held. reach_s: half the length of the filter.
 
-    Samples are numbered from 0 as they are pushed; `position` is the place of the next output among them.
+    Samples are numbered from 0 as they are pushed; `end` is how many came, `position` the place of the next output
+    among them, `held` how many are there for outputs to come, half the filter not counted.
+
+        reset()           back to the constructed state: the first sample pushed is number 0, silence before it
+        set_ppm(ppm)      plays that much faster from the next output on
+        push(x)           takes (n,) float32, C-contiguous; raises `ValueError` for more than may be held
+        move(position)    goes on at another place among what is held
+        possible()        how many outputs can be made from what is there
+        pull(out)         makes outputs into (n,) float32, C-contiguous; what is not there counts as silence
     """
 
     def __init__(self, rate_in: int, rate_out: int, capacity: int, reach_s: float = REACH_S) -> None:
         if not (4_000 <= rate_in <= 400_000 and 4_000 <= rate_out <= 400_000):
             raise RateError(f"cannot convert {rate_in} to {rate_out} S/s; both must lie between 4000 and 400000")
         self.rate_in, self.rate_out = rate_in, rate_out
-        self.reach = -(-round(reach_s * rate_in) // 4) * 4
-        self._table = _filters(rate_in, rate_out, self.reach)
-        self._room = capacity + 2 * self.reach + 8
-        self._ratio = rate_in / rate_out
-        self.reset()
-
-    def reset(self) -> None:
-        """Back to the constructed state: the first sample pushed is number 0, silence before it."""
-        self._x = np.zeros(2 * self._room, np.float32)
-        self._first = -self.reach
-        """Number of the sample at the beginning of the memory."""
-        self.end = 0
-        self._position = 0
-        self.set_ppm(0.0)
-
-    def set_ppm(self, ppm: float) -> None:
-        """Play that much faster from the next output on."""
-        self._step = round(self._ratio * (1 + ppm * 1e-6) * _ONE)
-
-    @property
-    def position(self) -> float:
-        """Where among the input the next output lies."""
-        return self._position / _ONE
-
-    @property
-    def held(self) -> float:
-        """Input samples that are there for outputs to come, half the filter not counted."""
-        return self.end - self.reach - self._position / _ONE
-
-    def possible(self) -> int:
-        """How many outputs can be made from what is there."""
-        last = ((self.end - self.reach) << 32) - 1
-        return max(0, (last - self._position) // self._step + 1) if last >= self._position else 0
-
-    def push(self, x: Audio) -> None:
-        """Add (n,) float32; no more than the capacity may be held."""
-        need = self.end + len(x) - self._first
-        if need > len(self._x):
-            keep = max(self._first, min((self._position >> 32) - self.reach, self.end))
-            self._x[: self.end - keep] = self._x[keep - self._first : self.end - self._first]
-            self._first = keep
-        at = self.end - self._first
-        self._x[at : at + len(x)] = x
-        self.end += len(x)
-
-    def move(self, position: float) -> None:
-        """Go on at another place among what is held."""
-        self._position = round(position * _ONE)
-
-    def pull(self, out: Audio) -> None:
-        """Make outputs; what is not there counts as silence."""
-        missing = len(out) - self.possible()
-        if missing > 0:
-            short = math.ceil(len(out) * self._step / _ONE) + 2
-            self._ensure(short)
-        whole = (self._position >> 32) - self._first
-        if self._step == _ONE and not self._position & (_ONE - 1) and missing <= 0:
-            # At the same pace, on a sample, the filter is that sample alone.
-            out[:] = self._x[whole : whole + len(out)]
-            self._position += len(out) * _ONE
-            return
-        done = interpolate(self._x, whole, self._position & (_ONE - 1), self._step, self._table, out)
-        assert done, "the position has left the memory"
-        self._position += len(out) * self._step
-        if missing > 0 and (self._position >> 32) > self.end - self.reach:
-            self._position = (self.end - self.reach) << 32
-
-    def _ensure(self, samples: int) -> None:
-        """Silence after the end, so that the filter can reach beyond it."""
-        self.push(np.zeros(0, np.float32))
-        at = self.end - self._first
-        room = at + samples + 2 * self.reach
-        if room > len(self._x):
-            self._x = np.concatenate([self._x, np.zeros(room - len(self._x), np.float32)])
-        self._x[at:] = 0.0
+        reach = -(-round(reach_s * rate_in) // 4) * 4
+        self._table = _filters(rate_in, rate_out, reach)
+        super().__init__(self._table, rate_in / rate_out, capacity + 4 * reach + 8)
 
 
 class Elastic:
@@ -300,7 +235,7 @@ class Elastic:
             surplus = self._stretch.held + self._stretch.reach + len(part) - self._capacity
             if surplus > 0:
                 self._overflow(surplus)
-            self._stretch.push(part)
+            self._stretch.push(np.ascontiguousarray(part))
 
     def pull(self, n: int) -> Audio:
         """(n,) float32 at `rate_out`, newly allocated: what is due by the clock of the other side."""

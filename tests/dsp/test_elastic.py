@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from dsp._elastic import interpolate
 from dsp.elastic import ATTENUATION_DB, Elastic, Regulator, Stretch
 from dsp.errors import RangeError, RateError, ShapeError
-from tests.reference.elastic import at_position
+from tests.reference import elastic as reference
 
 Audio = NDArray[np.float32]
 
@@ -32,9 +32,54 @@ def test_agrees_with_twin(rate_in: int, rate_out: int) -> None:
         places.append(stage.position)
         stage.pull(out)
         got.append(float(out[0]))
-    expected = [at_position(x, p, rate_in, rate_out, stage.reach, ATTENUATION_DB) for p in places]
+    expected = [reference.at_position(x, p, rate_in, rate_out, stage.reach, ATTENUATION_DB) for p in places]
     # Between two of the stored phases the filter is a straight line: −80 dB of the top of the band at worst.
     assert np.sqrt(np.mean((np.array(got) - expected) ** 2)) < 1e-4 * np.sqrt(np.mean(np.square(expected)))
+
+
+@pytest.mark.parametrize(("rate_in", "rate_out"), PAIRS)
+def test_agrees_with_the_twin_that_keeps_all(rate_in: int, rate_out: int) -> None:
+    rng = np.random.default_rng(rate_in + rate_out)
+    stage = Stretch(rate_in, rate_out, 4000)
+    twin = reference.Stretch(stage._table, rate_in / rate_out)
+    for _ in range(2):
+        for _ in range(150):
+            match rng.integers(6):
+                case 0 | 1:
+                    x = rng.standard_normal(rng.integers(0, max(1, 3000 - int(stage.held)))).astype(np.float32)
+                    stage.push(x)
+                    twin.push(x)
+                case 2 | 3:
+                    # Now and then more than there is.
+                    out = np.empty(int(rng.uniform(0, 1.1) * (stage.possible() + 2)), np.float32)
+                    stage.pull(out)
+                    np.testing.assert_array_equal(out, twin.pull(len(out)))
+                case 4:
+                    ppm = rng.choice([0.0, float(rng.uniform(-500, 500))])
+                    stage.set_ppm(ppm)
+                    twin.set_ppm(ppm)
+                case 5 if stage.held > 0:
+                    # In places it may well be on a sample.
+                    to = stage.position + rng.choice([0.5, float(rng.uniform(0, stage.held))])
+                    to = rng.choice([to, float(np.ceil(to))])
+                    stage.move(to)
+                    twin.move(to)
+            assert (stage.end, stage.position, stage.held) == (twin.end, twin.position, twin.held)
+            assert stage.possible() == twin.possible()
+        stage.reset()
+        twin = reference.Stretch(stage._table, rate_in / rate_out)
+
+
+def test_a_stretch_refuses_what_it_has_no_room_for() -> None:
+    stage = Stretch(8_000, 8_000, 100)
+    stage.push(np.ones(100, np.float32))
+    for x in (np.ones(500, np.float32), np.ones(4), np.ones(8, np.float32)[::2]):
+        with pytest.raises(ValueError, match=r"no room|contiguous"):
+            stage.push(x)
+    assert stage.end == 100
+    stage.move(-40.5)
+    with pytest.raises(AssertionError, match="left the memory"):
+        stage.pull(np.empty(10, np.float32))
 
 
 def test_at_the_same_pace_samples_come_out_as_they_went_in() -> None:
