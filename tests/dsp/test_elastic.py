@@ -1,5 +1,7 @@
 """The elastic buffer: conversion against its twin, exact delay, drift, slips, and that cutting changes nothing."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -73,7 +75,8 @@ def test_agrees_with_the_twin_that_keeps_all(rate_in: int, rate_out: int) -> Non
 def test_a_stretch_refuses_what_it_has_no_room_for() -> None:
     stage = Stretch(8_000, 8_000, 100)
     stage.push(np.ones(100, np.float32))
-    for x in (np.ones(500, np.float32), np.ones(4), np.ones(8, np.float32)[::2]):
+    wide: Any = np.ones(4)
+    for x in (np.ones(500, np.float32), wide, np.ones(8, np.float32)[::2]):
         with pytest.raises(ValueError, match=r"no room|contiguous"):
             stage.push(x)
     assert stage.end == 100

@@ -46,11 +46,11 @@ class Stretch:
 
     @property
     def position(self) -> float:
-        return self.place / ONE
+        return float(self.place / ONE)
 
     @property
     def held(self) -> float:
-        return self.end - self.reach - self.place / ONE
+        return float(self.end - self.reach - self.place / ONE)
 
     def possible(self) -> int:
         return len(range(self.place, (self.end - self.reach) * ONE, self.step))
