@@ -344,8 +344,10 @@ class CardRadio(Ear):
 
     def _may_go(self, now: int) -> bool:
         """Whether the drift is over and nothing is on its way through the card."""
-        quiet = all(heard.end is not None for _, heard in self._on_air) and not self._said and not self._waiting
-        return now + self._origin >= self._until and now >= self._settled and quiet and not self.down
+        world = now + self._origin
+        if self._talks() or self._said or (self._waiting and self._waiting[0].begin < world + TICK_SAMPLES):
+            return False
+        return world >= self._until and now >= self._settled and not self.down
 
     def _step(self, card: DriftingCard, now: int) -> None:
         world = now + self._origin
