@@ -1,8 +1,9 @@
 """How fast a tuner's clock runs beside the bridge's, from the times at which its blocks come.
 
 The bridge's beat follows its first receiver (`pacer`); every other tuner has a crystal of its own. What its samples are
-ahead of bridge time is looked at once a second, as the median of the last two seconds of beats: neither a late tick nor
-a late block moves that. The pace follows without haste, so a listener hears neither pitch nor steps.
+ahead of bridge time is looked at once a second, when a second's beats have come, as the median of those of two seconds:
+neither a late tick nor a late block moves that. The pace follows without haste, so a listener hears neither pitch nor
+steps.
 """
 
 from collections import deque
@@ -34,15 +35,18 @@ class TunerClock:
         self._leads: deque[float] = deque(maxlen=BEATS)
         self._followed: float | None = None
         self._judged: int | None = None
+        self._since = 0
+        """Beats since then."""
         self.ppm = 0.0
 
     def beat(self, time: int, at: float) -> None:
         """The tuner had received up to `time` when it was `at` in the bridge."""
         self._leads.append(time - at)
+        self._since += 1
         if self._judged is None:
             self._judged = time
-        if abs(time - self._judged) >= AUDIO_RATE and len(self._leads) >= BEATS // 2:
-            self._judged = time
+        if self._since >= BEATS // 2 and abs(time - self._judged) >= AUDIO_RATE:
+            self._judged, self._since = time, 0
             self._judge(median(self._leads))
 
     def _judge(self, lead: float) -> None:
