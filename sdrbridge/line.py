@@ -152,26 +152,28 @@ class Line:
         ticks = limit
         if self.due is not None:
             ticks = min(ticks, -((now - self.due) // TICK_SAMPLES))
-        playing: dict[int, int] = {}
+        last_words: dict[int, int] = {}
         for group in self.groups:
-            if group.window:
-                return 0
-            leg = group.leg
+            leg, playout = group.leg, group.playout
             begins = leg.launch >= now and not leg.heard
-            if begins and (group.voice.speech.ended or not launches):
-                ticks = min(ticks, (leg.launch - now) // TICK_SAMPLES)
-            elif not begins and (leg.gains is not leg.target or not leg.heard):
+            if group.window or not (begins or (leg.heard and leg.gains is leg.target)):
                 return 0
-            elif group.voice.speech.ended:
-                left = group.playout.drains_in(ticks)
-                playing[id(group.voice)] = max(left, playing.get(id(group.voice), 0))
+            if begins and (group.voice.speech.ended or not launches):
+                most = (leg.launch - now) // TICK_SAMPLES
+            elif not begins and group.voice.speech.ended:
+                last_words[id(group.voice)] = max(playout.drains_in(ticks), last_words.get(id(group.voice), 0))
+                continue
             else:
                 # What has not been played must not be overwritten by what comes.
-                ticks = min(ticks, (group.playout.speech.capacity - group.playout.lag) // TICK_SAMPLES)
+                most = (playout.speech.capacity - playout.lag) // TICK_SAMPLES
+            if most < ticks:
+                ticks = most
+        for left in last_words.values():
+            ticks = min(ticks, left)
         for voice in self.heard.values():
             if voice.speech.ended and self.drained(voice):
                 return 0
-        return max(0, min([ticks, *playing.values()]))
+        return max(0, ticks)
 
 
 def next_launch(groups: Iterable[Group], now: int) -> int:

@@ -22,6 +22,7 @@ patch either; where that is wanted, `loop_guard = false`. Pure: the matrix says 
 
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from dsp import echo
 from dsp.blocks import AUDIO_RATE, TICK_SAMPLES
@@ -53,6 +54,8 @@ REACH = (echo.WINDOW + 20) * echo.HOP
 
 PROOF = 2
 """Stretches of an over that are like nothing that was sent, after which it is somebody else's."""
+
+_END = attrgetter("tape.end")
 
 
 class Sent:
@@ -401,19 +404,18 @@ class LoopWatch:
         for line in lines:
             patch = line.patch
             if patch.name in self._sent and not patch.talkers.isdisjoint(names):
-                chosen = [s for s in self._by_end(patch.name) if s.tape.end > since and s.over != over]
+                latest = self._latest.get(patch.name) or self._by_end(patch.name)
+                chosen = [sent for sent in latest if sent.tape.end > since and sent.over != over]
                 if chosen:
                     found[patch.name] = chosen[-MOST_TRACKS:]
         return found
 
     def _by_end(self, patch: str) -> list[Sent]:
         """What was sent in a patch last, the latest at the end: one more than an over is compared with."""
-        found = self._latest.get(patch)
-        if found is None:
-            found = list(self._sent[patch].values())
-            if len(found) > 1:
-                found = sorted(found, key=_end)[-MOST_TRACKS - 1 :]
-            self._latest[patch] = found
+        found = list(self._sent[patch].values())
+        if len(found) > 1:
+            found = sorted(found, key=_END)[-MOST_TRACKS - 1 :]
+        self._latest[patch] = found
         return found
 
     def _forget(self, now: int) -> None:
@@ -427,10 +429,6 @@ class LoopWatch:
 
     def _tell(self, now: int, event: str, row: int, **fields: object) -> None:
         self._sink({"t_s": now / AUDIO_RATE, "event": event, "port": self._ports[row].name, **fields})
-
-
-def _end(sent: Sent) -> int:
-    return sent.tape.end
 
 
 def _rank(found: tuple[Match, Sent]) -> tuple[bool, float]:

@@ -407,10 +407,10 @@ class Matrix:
 
     def _touch(self, row: int) -> None:
         """Something has changed that may count in the patches a port is in."""
-        names = self._names[row]
         for line in self._lines.values():
-            if not names.isdisjoint(line.patch.members):
-                line.changed = True
+            for name in self._names[row]:
+                if name in line.patch.members:
+                    line.changed = True
 
     def _rewire(self) -> None:
         """Something has changed that may count for who hears whom, in any patch."""

@@ -93,9 +93,8 @@ class Transmitters:
     def still_until(self, until: int, rows: Container[int]) -> int:
         """Up to `until`: the first bridge time at which time alone keys, unkeys or speaks in one of these rows."""
         for times in (self._key_due, self.by_hand):
-            for row, time in times.items():
-                if row in rows:
-                    until = min(until, time)
+            if times:
+                until = min([until, *(time for row, time in times.items() if row in rows)])
         for row, announcer in self._announcers.items():
             if row not in rows:
                 continue
