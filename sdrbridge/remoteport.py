@@ -111,9 +111,14 @@ class RemotePort:
         oldest = self._end + self._stretch.reach - KEPT
         if at + n <= KEPT and oldest <= start <= self._end - n:
             return self._ring[at : at + n]
-        out: NDArray[np.float32] = self._ring[(start + np.arange(n)) & (KEPT - 1)]
-        out[max(0, self._end - start) :] = 0.0
-        out[: max(0, oldest - start)] = 0.0
+        out = np.zeros(n, np.float32)
+        end = min(start + n, self._end)
+        first = max(start, oldest)
+        while first < end:
+            at = first & (KEPT - 1)
+            last = min(end, first + KEPT - at)
+            out[first - start : last - start] = self._ring[at : at + last - first]
+            first = last
         return out
 
     def begin(self, start: int, facts: Facts) -> Transmission:
