@@ -52,7 +52,7 @@ class Reasons:
         """Nothing has happened yet."""
         self._recent: dict[str, deque[Event]] = {}
         self._origins: dict[str, deque[Event]] = {}
-        self._chains: dict[tuple[str, str], Chain] = {}
+        self._chains: dict[tuple[str, str], list[Event]] = {}
         self._granted: dict[str, Event] = {}
 
     def __call__(self, event: Event) -> None:
@@ -64,32 +64,29 @@ class Reasons:
         if kind == "floor.granted":
             patch = str(event["patch"])
             self._granted[patch] = event
-            self._chains["keyed", patch] = self._chain([*self.origin(str(event["port"])), event])
+            self._chains["keyed", patch] = [*self.origin(str(event["port"])), event]
             self._follow_up(event)
         elif kind == "floor.gave_up":
             self._follow_up(event)
         elif kind in _LOSSES:
             self._refused(event, names)
         elif kind == "port.keyed":
-            self._chains["keyed", str(event["port"])] = self._chain([*self._causes(event), event])
+            self._chains["keyed", str(event["port"])] = [*self._causes(event), event]
         elif kind == "port.unkeyed":
             port = str(event["port"])
-            ends = [e for e in self._recent[port] if e["event"] in _HANDS]
-            for patch in _patches(self.last(port, "port.keyed")):
-                ends += self._ends_of_talk(patch)
-            self._chains["silent", port] = self._chain([*(e for e in ends if _since(e, event)), event])
+            self._chains["silent", port] = [*self._ends_of_keying(port, event), event]
         elif kind in ("call.held", "call.refused"):
             port = str(event["channel"])
-            self._chains["silent", port] = self._chain([*self.origin(port), event])
+            self._chains["silent", port] = [*self.origin(port), event]
         elif kind == "over.close":
             port = str(event["channel"])
-            self._chains["silent", port] = self._chain([*self.origin(port), *self._ends(port), event])
+            self._chains["silent", port] = [*self.origin(port), *self._ends(port), event]
 
     # What is asked.
 
     def chain(self, question: str, name: str) -> Chain:
         """The last decision of that kind; empty if there has been none. question: keyed, silent or refused."""
-        return self._chains.get((question, name), ())
+        return self._in_order(self._chains.get((question, name), ()))
 
     def recent(self, name: str) -> list[Event]:
         """The last events of a port or patch, oldest first."""
@@ -150,14 +147,14 @@ class Reasons:
         if granted is not None and event["event"] != "floor.timed_out" and granted.get("port") != event.get("port"):
             found.append(granted)
         for name in names:
-            self._chains["refused", name] = self._chain([*found, event])
+            self._chains["refused", name] = [*found, event]
 
     def _follow_up(self, event: Event) -> None:
         """What became of an over that had been refused."""
         for name in (str(event["port"]), str(event["patch"])):
-            chain = self.chain("refused", name)
+            chain = self._chains.get(("refused", name), [])
             if any(e["event"] in _LOSSES and e.get("over") == event.get("over") for e in chain):
-                self._chains["refused", name] = self._chain([*chain, event])
+                self._chains["refused", name] = [*chain, event]
 
     def _ends(self, port: str) -> list[Event]:
         found: list[Event] = []
@@ -168,13 +165,25 @@ class Reasons:
                 found.append(event)
         return found[::-1]
 
+    def _ends_of_keying(self, port: str, unkeyed: Event) -> list[Event]:
+        """Why a transmitter was unkeyed: the hands on it, and the ends of talk in the patches it was keyed for."""
+        found: list[Event] = []
+        for event in reversed(self._recent[port]):
+            if event["event"] in _HANDS:
+                found.insert(0, event)
+            elif event["event"] == "port.keyed":
+                for patch in _patches(event):
+                    found += self._ends_of_talk(patch)
+                break
+        return [event for event in found if _since(event, unkeyed)]
+
     def _ends_of_talk(self, patch: str) -> list[Event]:
         """The last two, oldest first."""
         ends = (event for event in reversed(self._recent.get(patch, ())) if event["event"] in _TALK_ENDS)
         return list(islice(ends, 2))[::-1]
 
     @staticmethod
-    def _chain(events: Iterable[Event]) -> Chain:
+    def _in_order(events: Iterable[Event]) -> Chain:
         """In the order of time, each once."""
         return tuple(sorted({id(event): event for event in events}.values(), key=_time))
 
@@ -188,8 +197,8 @@ def _names(event: Event) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _patches(keyed: Event | None) -> list[str]:
-    return [] if keyed is None else [str(patch) for patch in keyed.get("patches") or ()]
+def _patches(keyed: Event) -> list[str]:
+    return [str(patch) for patch in keyed.get("patches") or ()]
 
 
 def _time(event: Event) -> float:
