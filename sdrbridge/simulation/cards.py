@@ -280,6 +280,7 @@ class CardRadio(Ear):
             self.name, self._ppm, self._clock, self._origin, self._sound, self._set_ptt, self._told
         )
         self._done, self._settled = now - TICK_SAMPLES, now + SETTLED
+        self._due = None
         if self.down:
             self._card.unplug()
 
@@ -289,6 +290,7 @@ class CardRadio(Ear):
 
     def _take_away(self) -> None:
         card, self._card = self._card, None
+        self._due = None
         if card is None:
             return
         self.followed += card.heard.followed + card.sends.followed
@@ -372,10 +374,9 @@ class CardRadio(Ear):
         while self._on_air and self._on_air[0][1].end is not None and self._on_air[0][0].end + AUDIO_RATE < world:
             self._on_air.popleft()
 
-    def quiet_until(self, now: int) -> int:
-        """Bridge time of the first tick at which something begins, ends or becomes known."""
+    def _find_due(self, now: int) -> int:
         if self._card is None:
-            return super().quiet_until(now)
+            return super()._find_due(now)
         drifts = now + self._origin < self._until
         if now < self._settled or not self._card.steady or not (drifts or self._talks()):
             return now

@@ -29,6 +29,8 @@ class Ear:
         self._on_air: deque[tuple[Over, Transmission]] = deque()
         """What comes in or came in lately, as the matrix sees it."""
         self._begun: list[Transmission] = []
+        self._due: int | None = None
+        """What `quiet_until` says, for as long as it holds."""
 
     def connect(self, origin: int) -> None:
         """A bridge begins to listen whose time 0 is the world's `origin`."""
@@ -39,16 +41,19 @@ class Ear:
     def give_up(self, samples: int) -> None:
         """The bridge stood still for so long; its time goes on without them."""
         self._origin += samples
+        self._due = None
 
     def talk(self, over: Over) -> None:
         """Somebody begins to talk. Those who talk on one channel at once are one over to whoever listens."""
         if self._waiting and self._waiting[-1].end >= over.start - AUDIO_RATE // 5:
             return
         self._waiting.append(over)
+        self._due = None
 
     def break_down(self, world: int) -> None:
         """Nothing comes in any more."""
         self.down = True
+        self._due = None
         for over, heard in self._on_air:
             self._end(heard, min(over.end, max(world, over.begin)))
 
@@ -61,13 +66,15 @@ class Ear:
         running = [over for over, _ in self._on_air if over.end > world]
         self._on_air.clear()
         self._waiting = deque(rest_of([*running, *self._waiting], world))
+        self._due = None
 
     # What the matrix sees; all indices are bridge time.
 
     def advance(self, now: int) -> None:
         self._now = now
-        if self.down:
+        if now < self.quiet_until(now):
             return
+        self._due = None
         known = now + self._origin - LATENCY
         while self._waiting and self._waiting[0].begin + self._decision <= known:
             over = self._waiting.popleft()
@@ -87,17 +94,20 @@ class Ear:
 
     def quiet_until(self, now: int) -> int:
         """Bridge time of the first tick at which something begins, ends or becomes known."""
+        return self._find_due(now) if self._due is None else self._due
+
+    def _find_due(self, now: int) -> int:
         due = NEVER
-        if self.down or not (self._waiting or self._on_air):
-            return due
-        if self._waiting:
-            due = self._waiting[0].begin + self._decision
-        for over, heard in self._on_air:
-            if heard.end is None:
-                due = min(due, over.end)
-            if over.encrypted_at is not None and not heard.facts.encrypted:
-                due = min(due, over.encrypted_at + self._decision)
-        return -(-(due + LATENCY - self._origin) // TICK_SAMPLES) * TICK_SAMPLES
+        if not self.down:
+            if self._waiting:
+                due = self._waiting[0].begin + self._decision
+            for over, heard in self._on_air:
+                if heard.end is None:
+                    due = min(due, over.end)
+                if over.encrypted_at is not None and not heard.facts.encrypted:
+                    due = min(due, over.encrypted_at + self._decision)
+        self._due = -(-(due + LATENCY - self._origin) // TICK_SAMPLES) * TICK_SAMPLES
+        return self._due
 
     def begun(self) -> Sequence[Transmission]:
         if not self._begun:

@@ -158,6 +158,7 @@ class PacketLink(Ear):
             if self._waiting and self._waiting[0].begin < self._played_to + self._origin:
                 # The one before was played later than it was spoken; two never overlap.
                 self._waiting.extendleft(rest_of([self._waiting.popleft()], self._played_to + self._origin))
+                self._due = None
             if self._waiting and self._waiting[0].begin <= world and self.network.wrong(self._waiting[0].begin):
                 self._call(self._waiting.popleft())
                 self._play(now)
@@ -165,14 +166,13 @@ class PacketLink(Ear):
                 super().advance(now)
         self._now = now
 
-    def quiet_until(self, now: int) -> int:
-        """Bridge time of the first tick at which something begins, ends or becomes known."""
+    def _find_due(self, now: int) -> int:
         if self._far is not None:
             return now
-        due = super().quiet_until(now)
+        due = super()._find_due(now)
         if self._waiting and self.network.wrong(self._waiting[0].begin):
             # It is spoken from its first packet on.
-            due = min(due, -(-(self._waiting[0].begin - self._origin) // TICK_SAMPLES) * TICK_SAMPLES)
+            due = self._due = min(due, -(-(self._waiting[0].begin - self._origin) // TICK_SAMPLES) * TICK_SAMPLES)
         return due
 
     def available(self) -> int:
@@ -189,6 +189,7 @@ class PacketLink(Ear):
 
     def _call(self, over: Over) -> None:
         self._far, self._over = FarEnd(self._station, over, self.network), over
+        self._due = None
         self._reception: Reception | None = None
         self._came: Counter[int] = Counter()
         self._heard: Transmission | None = None
