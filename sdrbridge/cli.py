@@ -101,6 +101,13 @@ def _hours(text: str) -> float:
     return value
 
 
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 0.9:
+        raise argparse.ArgumentTypeError(f"{text} is no share between 0 and 0.9")
+    return value
+
+
 def _duration(text: str) -> float:
     from sdrbridge.units import parse_duration
 
@@ -212,6 +219,13 @@ def make_parser() -> argparse.ArgumentParser:
     simulate.add_argument("--seed", type=int, default=1, metavar="N", help="which script (default: 1)")
     simulate.add_argument("--hours", type=_hours, default=1.0, metavar="H", help="how long (default: 1)")
     simulate.add_argument("--ports", type=_count, default=16, metavar="N", help="ports of the bridge (default: 16)")
+    simulate.add_argument(
+        "--talk",
+        type=_share,
+        default=0.11,
+        metavar="SHARE",
+        help="share of the time in which each port talks (default: 0.11, which keeps it busy a fifth of the time)",
+    )
     simulate.add_argument("--script", type=Path, metavar="FILE", help="run these deeds, a JSON line each, instead")
     simulate.add_argument("--twice", action="store_true", help="run it twice and compare every event")
 

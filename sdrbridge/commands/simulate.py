@@ -24,7 +24,7 @@ def run(options: Namespace) -> int:
         raise SdrBridgeError(str(problem)) from None
     if options.script is None:
         talkers = [station.name for station in house.stations]
-        script = scripts.make(options.seed, options.hours, talkers, Plan(), house.roles)
+        script = scripts.make(options.seed, options.hours, talkers, Plan(talk=options.talk), house.roles)
     else:
         script = _read(options.script)
     try:
@@ -105,6 +105,7 @@ def _tell(outcome: Outcome, took: float, options: Namespace) -> None:
         ["sounds followed through a card", str(tally.followed)],
         ["recordings compared", str(tally.recorded)],
         ["transmitters on the air", f"{tally.keyed_s / 3600:.2f} h"],
+        ["each port busy", f"{100 * outcome.busy:.0f} % of the time"],
         *([fault, str(count)] for fault, count in outcome.faults.items()),
         ["process started again", str(outcome.restarts)],
         ["events", str(tally.events)],

@@ -107,6 +107,7 @@ class Tally:
     granted: int = 0
     refused: int = 0
     keyed_s: float = 0.0
+    received_s: float = 0.0
     first_syllables: int = 0
     followed: int = 0
     recorded: int = 0
@@ -194,6 +195,10 @@ class Watch:
             if what in _WITH_REASON and not event.get("reason"):
                 self._break(5, f"{name} in patch {event['patch']} without a reason")
             self._floor(what, str(event["patch"]), over, event)
+        elif name == "over.done":
+            start, end = event["start_s"], event["end_s"]
+            assert isinstance(start, int | float) and isinstance(end, int | float)
+            self.tally.received_s += end - start
         elif name == "port.keyed":
             if not event.get("patches") and not event.get("by_hand"):
                 self._break(5, f"{event['port']} was keyed and nobody says why")

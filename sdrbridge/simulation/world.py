@@ -56,11 +56,12 @@ MEMORY = Path("/dev/shm")
 class Outcome:
     """What a run came to. digest: of all events. journal: entries written, and those lost by a full disk.
 
-    faults: what went wrong, by kind, and how often.
+    faults: what went wrong, by kind, and how often. busy: share of the time in which a port receives or is on the air.
     """
 
     digest: str
     seconds: float
+    busy: float
     tally: Tally
     restarts: int
     journal_written: int
@@ -156,11 +157,13 @@ class World:
             self._die()
         for link in self._links.values():
             self.faults.update(link.network.counts)
-        self.watch.tally.followed = sum(radio.followed for radio in self._radios.values())
+        tally = self.watch.tally
+        tally.followed = sum(radio.followed for radio in self._radios.values())
         return Outcome(
             self.watch.digest,
             end / AUDIO_RATE,
-            self.watch.tally,
+            (tally.keyed_s + tally.received_s) / (end / AUDIO_RATE * len(self.house.stations)),
+            tally,
             self._restarts,
             self._written,
             self._lost,

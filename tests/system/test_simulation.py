@@ -29,7 +29,7 @@ from sdrbridge.transmission import Transmission
 from sdrbridge.verify import verify
 
 HOUSE = make_house(16)
-LIVELY = Plan(operator_s=20.0, fault_s=30.0, stuck=0.02, emergency=0.05, encrypted=0.1)
+LIVELY = Plan(talk=0.2, operator_s=20.0, fault_s=30.0, stuck=0.02, emergency=0.05, encrypted=0.1)
 
 
 KINDS = {
@@ -71,7 +71,7 @@ def test_everything_that_can_go_wrong_does() -> None:
 def with_full_disks(seed: int, strides: bool = True) -> Outcome:
     """Twice, once for long and once for a moment."""
     full = [Deed(70 * 8000 + 8999 * seed, "disk", {"for_s": 30.0}), Deed(140 * 8000, "disk", {"for_s": 2.0})]
-    script = [deed for deed in script_of(seed, 0.05, Plan()) if deed.what != "disk"]
+    script = [deed for deed in script_of(seed, 0.05, Plan(talk=0.2)) if deed.what != "disk"]
     return World(HOUSE, strides=strides).run(sorted([*script, *full], key=lambda d: d.at), 0.05)
 
 
@@ -103,7 +103,7 @@ def drifting(seed: int, hours: float, strides: bool = True) -> Outcome:
         Deed(8000 + 777 * i, "drift", {"port": name, "ppm": ppm, "for_s": hours * 3600})
         for i, (name, ppm) in enumerate(zip(radios, (300.0, -300.0, 100.0, -100.0), strict=True))
     ]
-    script = [deed for deed in script_of(seed, hours, Plan()) if deed.what != "drift"]
+    script = [deed for deed in script_of(seed, hours, Plan(talk=0.2)) if deed.what != "drift"]
     return World(HOUSE, strides=strides).run(sorted([*script, *drifts], key=lambda d: d.at), hours)
 
 
