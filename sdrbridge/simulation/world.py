@@ -218,7 +218,7 @@ class World:
             self._do_chores()
 
     def _do_chores(self) -> None:
-        """What goes on beside the ticks. It counts when something happens; in strides, once a second will do before."""
+        """What goes on beside the ticks: done before anything happens, and in between, in strides, once a second."""
         engine = self._engine
         self._chores_due = engine.now + self._chores_every
         self.lines.beat(self.clock.monotonic())
