@@ -241,23 +241,17 @@ class Elastic:
         """(n,) float32 at `rate_out`, newly allocated: what is due by the clock of the other side."""
         if n < 0:
             raise RangeError(f"n = {n}: cannot pull a negative number of samples")
-        out = np.empty(n, np.float32)
-        done = min(n, len(self._ready))
-        out[:done] = self._ready[:done]
-        self._ready = self._ready[done:]
-        while done < n:
-            made = self._make(n - done)
-            take = min(n - done, len(made))
-            out[done : done + take] = made[:take]
-            self._ready = made[take:]
-            done += take
+        while len(self._ready) < n:
+            made = self._make(n - len(self._ready))
+            self._ready = np.concatenate([self._ready, made]) if len(self._ready) else made
+        out, self._ready = self._ready[:n], self._ready[n:]
         return out
 
     def _make(self, wanted: int) -> Audio:
         """The next steps: several where nothing happens between them."""
         unit, stretch = self._unit, self._stretch
-        if self._steps == 0:
-            self._judge()
+        if self._steps == 0 and not self._filling and (excess := self._judge()) > self._spare:
+            return self._skip(excess)
         if self._filling:
             if stretch.end - max(0.0, stretch.position) < self._target + stretch.reach:
                 self._waited += unit * self._began
@@ -299,19 +293,14 @@ class Elastic:
         self._count(1)
         return made
 
-    def _judge(self) -> None:
-        """Every 20 ms: set the pace; every second: is too much held all the time?"""
-        if self._filling:
-            return
+    def _judge(self) -> float:
+        """Every 20 ms: set the pace; every second: how much too much was held all the time, in samples?"""
         self._stretch.set_ppm(self.regulator.step((self._stretch.held - self._target) / self.rate_in))
         self._verdicts += 1
         if self._verdicts * self._interval_s < 1:
-            return
+            return 0.0
         least, self._least, self._verdicts = self._least, math.inf, 0
-        excess = least + self._interval_s * self.rate_in - self._target
-        if excess > self._spare:
-            self._jumps += 1
-            self._skip(excess)
+        return least + self._interval_s * self.rate_in - self._target
 
     def _overflow(self, samples: float) -> None:
         """Nobody pulls: drop the oldest, and begin anew when somebody does."""
@@ -320,7 +309,7 @@ class Elastic:
         self._jumps += self._began and not self._filling
         self._filling = True
 
-    def _skip(self, samples: float) -> None:
+    def _skip(self, samples: float) -> Audio:
         """Jump ahead, the two sides faded into each other."""
         stretch = self._stretch
         old = np.empty(self._unit, np.float32)
@@ -330,8 +319,10 @@ class Elastic:
         here = stretch.position
         stretch.move(here - self._unit * self.rate_in / self.rate_out)
         stretch.pull(new)
-        self._ready = np.concatenate([self._ready, old + (new - old) * self._fade])
+        self._jumps += 1
         self._lost += int(samples)
         self._least = math.inf
         self.regulator.settle()
         self._stretch.set_ppm(self.regulator.ppm)
+        self._count(1)
+        return np.asarray(old + (new - old) * self._fade, np.float32)

@@ -272,6 +272,23 @@ def test_a_burst_after_a_stall_is_caught_up_by_one_jump() -> None:
     assert np.abs(np.diff(np.concatenate(out)[400:])).max() < 0.45
 
 
+def test_both_sides_of_a_jump_are_faded_into_each_other() -> None:
+    """Wherever in a tone of 250 Hz it lands: half a period is 16 samples, and a fade of 20 never falls by 1 in one."""
+    steepest = []
+    for burst in range(1600, 1632, 4):
+        stage = Elastic(8_000, 8_000, 0.04)
+        x = tone(8_000 * 8, 8_000, 250.0)
+        out = []
+        for tick in range(200):
+            n = 160 + burst * (tick == 50)
+            stage.push(x[:n])
+            x = x[n:]
+            out.append(stage.pull(160))
+        assert stage.slips == 1
+        steepest.append(float(np.abs(np.diff(np.concatenate(out)[800:])).max()))
+    assert max(steepest) < 0.2
+
+
 def test_late_ticks_that_catch_up_lose_nothing() -> None:
     stage = Elastic(8_000, 8_000, 0.04)
     x = tone(8_000 * 8, 8_000)
