@@ -273,9 +273,11 @@ class LoopWatch:
         return max(1, self._more(row, ear, patches)) - 1
 
     def pass_over(
-        self, begin: int, end: int, rows: Container[int], voices: Iterable[Voice], lines: Collection[Line]
+        self, begin: int, end: int, rows: Container[int], voices: Collection[Voice], lines: Collection[Line]
     ) -> None:
         """The ticks from `begin` up to `end` have been played at once: note down the looks that fell into them."""
+        if not voices and not self._left:
+            return
         self._latest.clear()
         speaking = {voice.port: voice for voice in voices if voice.port in self._guarded}
         left = [row for row in self._left if row in rows and row not in speaking] if self._left else []

@@ -9,11 +9,11 @@ What is decided in one part changes nothing in another. So a simulation plays ea
 puts off until then what passes without a decision (`Matrix.stride`).
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sdrbridge.line import Line, Voice
-from sdrbridge.port import NEVER, Port, QuietPort, RxPort, TxPort
+from sdrbridge.port import NEVER, Port, RxPort, TxPort
 
 
 @dataclass(slots=True, eq=False)
@@ -21,12 +21,12 @@ class Part:
     """Ports by their rows, and the patches among them.
 
     hearing, sending: its receivers and transmitters, in the order of their rows. quiet: asks each receiver until when
-    nothing changes; None where one of them cannot say. done: bridge time up to which it has been played. until: the
-    first tick at which something may be decided, if no receiver knows of an earlier one. bound: then it is only time to
-    look again. foreseen: when the first receiver has something new to say. due: the earlier of both.
+    nothing changes (`QuietPort`); None where one of them cannot say. done: bridge time up to which it has been played.
+    until: the first tick at which something may be decided, if no receiver knows of an earlier one. bound: then it is
+    only time to look again. foreseen: when the first receiver has something new to say. due: the earlier of both.
     """
 
-    rows: Collection[int]
+    rows: frozenset[int]
     hearing: Sequence[tuple[int, RxPort]]
     sending: Sequence[tuple[int, TxPort]]
     lines: Sequence[Line]
@@ -92,5 +92,5 @@ def _part(ports: Sequence[Port], rows: Iterable[int], lines: Sequence[Line]) -> 
     ordered = sorted(rows)
     hearing = [(row, rx) for row in ordered if (rx := ports[row].rx) is not None]
     sending = [(row, tx) for row in ordered if (tx := ports[row].tx) is not None]
-    quiet = [rx.quiet_until for _, rx in hearing if isinstance(rx, QuietPort)]
+    quiet = [ask for _, rx in hearing if (ask := getattr(rx, "quiet_until", None)) is not None]
     return Part(frozenset(ordered), hearing, sending, lines, quiet if len(quiet) == len(hearing) else None)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from dsp.blocks import TICK_SAMPLES
-from sdrbridge.line import Line, Voice, next_launch, play
+from sdrbridge.line import Group, Line, Voice, next_launch, play
 from sdrbridge.loopwatch import LoopWatch
 from sdrbridge.parts import Part, apart, union
 from sdrbridge.port import NEVER, Audio, Port
@@ -50,6 +50,8 @@ class Strides:
         """Bridge time up to which ticks and strides have been done."""
         self._parts: list[Part] = []
         """None where the next stride has to find them anew."""
+        self._silence = np.zeros(LONGEST_STRIDE * TICK_SAMPLES, np.float32)
+        self._silence.flags.writeable = False
         self._unions: dict[tuple[int, ...], Part] = {}
 
     def lay_out(self, ports: Sequence[Port], row: Mapping[str, int], donors: Mapping[int, Iterable[int]]) -> None:
@@ -139,20 +141,22 @@ class Strides:
             for voice in coming:
                 voice.rx.advance(known)
                 voice.speech.push(voice.rx.read(voice.speech.end, samples))
-            if not self._long:
-                most = LONGEST_STRIDE * TICK_SAMPLES
-                self._long = [np.zeros(size * most, np.float32) for size in (1, len(self._ports), 1)]
-                self._long[2].flags.writeable = False  # what is sent while nobody is keyed
-            frame = self._long[0][:samples]
-            out = self._long[1][: len(self._ports) * samples].reshape(len(self._ports), samples)
-            for row, _ in part.sending:
-                if self._air.since[row] is not None:
-                    out[row] = 0.0
-            if play(groups, part.done, frame, out, self._ports):
-                self._air.show(groups, part.rows)
-            self._air.glide(part.done, out, self._long[2][:samples], part)
+            out = self._mix(part, groups, samples) if groups else None
+            self._air.glide(part.done, out, self._silence[:samples], part)
             self._watch.pass_over(part.done, part.done + samples, part.rows, voices, part.lines)
             part.done += samples
+
+    def _mix(self, part: Part, groups: Sequence[Group], samples: int) -> Audio:
+        """What those groups play to all ports of a part: (rows, samples), of which those that are keyed count."""
+        if not self._long:
+            self._long = [np.zeros(size * len(self._silence), np.float32) for size in (1, len(self._ports))]
+        out = self._long[1][: len(self._ports) * samples].reshape(len(self._ports), samples)
+        for row, _ in part.sending:
+            if self._air.since[row] is not None:
+                out[row] = 0.0
+        if play(groups, part.done, self._long[0][:samples], out, self._ports):
+            self._air.show(groups, part.rows)
+        return out
 
     def _look_ahead(self, part: Part, now: int) -> None:
         """Find out until when, from `now` on, nothing begins, ends or is decided in a part, if no receiver says so."""

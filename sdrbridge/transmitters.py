@@ -104,9 +104,9 @@ class Transmitters:
                 until = min(until, announcer.due)
         return until
 
-    def announces(self, rows: Container[int]) -> bool:
+    def announces(self, rows: frozenset[int]) -> bool:
         """Whether the bridge has, or may soon have, something to say itself in one of these rows."""
-        return any(row in rows for row in self._announcers)
+        return not rows.isdisjoint(self._announcers)
 
     # What the bridge says itself.
 
@@ -214,10 +214,8 @@ class Transmitters:
                     self._tell("port.unkeyed", row, keyed_s=(now - since) / AUDIO_RATE)
             tx.write(frames[row], now, wanted)
 
-    def glide(self, now: int, frames: Audio, silence: Audio, part: Part) -> None:
-        """Hand out the frames of a part's ticks in which nobody is keyed or unkeyed."""
+    def glide(self, now: int, frames: Audio | None, silence: Audio, part: Part) -> None:
+        """Hand out the frames of a part's ticks in which nobody is keyed or unkeyed. frames: None for silence."""
         for row, tx in part.sending:
-            if self.since[row] is None:
-                tx.write(silence, now, False)
-            else:
-                tx.write(frames[row], now, True)
+            keyed = self.since[row] is not None
+            tx.write(frames[row] if keyed and frames is not None else silence, now, keyed)

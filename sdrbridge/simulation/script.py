@@ -50,8 +50,8 @@ class Plan:
     """How lively a script is.
 
     talk: share of the time in which each port talks. over_s: mean length of an over. between operator deeds and faults
-    lie `operator_s` and `fault_s` on average. Where ports are patched in fours as `make_house` does, a twelfth keeps each
-    of them busy a fifth of the time: it receives, or it is on the air.
+    lie `operator_s` and `fault_s` on average. In the patches of `make_house`, ports that talk for a ninth of the time
+    are busy for a fifth of it: they receive, or are on the air.
     """
 
     talk: float = 0.11

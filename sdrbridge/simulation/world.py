@@ -105,7 +105,7 @@ class World:
         self._gone_since: int | None = None
         self._hangs = False
         self._back_at: int | None = None
-        self._later: list[Deed] = []
+        self._later: deque[Deed] = deque()
         self._restarts = -1
         self._writes = 0
         self._site = _site(house)
@@ -143,7 +143,8 @@ class World:
         said = 0
         self._talks = deque(deed for deed in script if deed.what == "talk")
         self._deeds = deque(deed for deed in script if deed.what != "talk")
-        self._later = sorted((d for deed in script for d in _recorded(deed)), key=lambda later: later.at)
+        self._later = deque(sorted((d for deed in script for d in _recorded(deed)), key=_at))
+        self._next_deed = 0
         with self._folder, contextlib.ExitStack() as stack:
             for tuner in self._tuners.values():
                 stack.callback(tuner.unplug)
@@ -177,11 +178,12 @@ class World:
         """
         while self._talks and self._talks[0].at < world + AHEAD:
             self._talk(self._talks.popleft())
-        while self._deeds and self._deeds[0].at < world + TICK_SAMPLES:
-            self._do(self._deeds.popleft())
-        while self._later and self._later[0].at < world + TICK_SAMPLES:
-            self._do(self._later.pop(0))
-        return min((queue[0].at for queue in (self._talks, self._deeds, self._later) if queue), default=NEVER)
+        if self._next_deed < world + TICK_SAMPLES:
+            for deeds in (self._deeds, self._later):
+                while deeds and deeds[0].at < world + TICK_SAMPLES:
+                    self._do(deeds.popleft())
+            self._next_deed = min([deeds[0].at for deeds in (self._deeds, self._later) if deeds], default=NEVER)
+        return self._next_deed
 
     def _do(self, deed: Deed) -> None:
         if self._gone_since is None:
@@ -194,8 +196,7 @@ class World:
 
     def _after(self, deed: Deed, what: str) -> None:
         """Something ends a while after it has begun."""
-        self._later.append(Deed(_until(deed), what, deed.args))
-        self._later.sort(key=lambda later: later.at)
+        self._later = deque(sorted([*self._later, Deed(_until(deed), what, deed.args)], key=_at))
 
     # Time goes on.
 
@@ -551,6 +552,10 @@ def _recorded(deed: Deed) -> Iterator[Deed]:
         for at in (deed.at, _until(deed)):
             yield Deed(max(0, at - BEFORE), "record")
             yield Deed(at + AFTER, "record no more")
+
+
+def _at(deed: Deed) -> int:
+    return deed.at
 
 
 def _until(deed: Deed) -> int:
