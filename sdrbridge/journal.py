@@ -97,10 +97,10 @@ class Journal:
             self._lock = _locked(folder)
             self._open(site, wall)
         except OSError as problem:
-            self._release()
+            self.release()
             raise JournalError(f"{folder}: the journal cannot be opened: {problem.strerror or problem}") from problem
         except JournalError:
-            self._release()
+            self.release()
             raise
 
     @property
@@ -151,7 +151,7 @@ class Journal:
             self._write({"event": "journal.closed"}, wall)
             self.sign(wall, closing=True)
         finally:
-            self._release()
+            self.release()
 
     def _open(self, site: str, wall: datetime) -> None:
         found = segments(self.folder)
@@ -238,7 +238,8 @@ class Journal:
     def _failed(self, problem: OSError) -> JournalError:
         return JournalError(f"{self.folder}: the journal cannot be written: {problem.strerror or problem}")
 
-    def _release(self) -> None:
+    def release(self) -> None:
+        """Let go of the folder without a word, as the death of a process does."""
         for file in (self._file, self._lock):
             if file >= 0:
                 with suppress(OSError):

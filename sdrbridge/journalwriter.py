@@ -92,13 +92,20 @@ class JournalWriter:
             self._copies.drain()
 
     def close(self, bound_s: float = 10.0) -> None:
-        """Write what waits, sign it, and end. What could not be written within `bound_s` is given up."""
+        """Write what waits, sign it, and end. What could not be written within `bound_s` is given up.
+
+        The folder is free for another writer then, but where the disk still hangs in the middle of a write.
+        """
         with self._lock:
             if self._missing:
                 self._say_missing()
-        if self._queue.close(bound_s) and self._journal is not None:
+        done = self._queue.close(bound_s)
+        if self._journal is not None and not self._queue.running:
             try:
-                self._journal.close(self._clock.now())
+                if done:
+                    self._journal.close(self._clock.now())
+                else:
+                    self._journal.release()
             except JournalError as problem:
                 self._trouble = str(problem)
         if self._copies is not None:

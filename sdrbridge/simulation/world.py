@@ -373,6 +373,8 @@ class World:
         self.watch.lost("journal", self._told, said)
         self._journal.close()
         counters = self._journal.health().counters
+        if not self._storage.full:
+            self.watch.lost("journal entries on a disk with room", int(counters["waiting"]), 0)
         self._written += int(counters["written"])
         self._lost += int(counters["lost"])
         self._journal = None

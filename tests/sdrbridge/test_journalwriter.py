@@ -104,6 +104,27 @@ def test_a_full_disk_makes_events_wait_then_counts_them_and_resumes_by_itself(
     assert verify(tmp_path).ok
 
 
+def test_a_writer_that_ends_on_a_full_disk_leaves_the_journal_to_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    writer = JournalWriter(tmp_path, "test", ManualClock())
+    writer.work()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        writer({"event": "x"})
+        writer.close()
+    assert "No space left on device" in writer.health().reason and writer.health().counters["waiting"] == 1
+    following = JournalWriter(tmp_path, "test", ManualClock())
+    following({"event": "y"})
+    following.close()
+    assert events(tmp_path) == [*["journal.opened", "journal.head"] * 2, "y", "journal.closed", "journal.head"]
+    assert [e.data["clean"] for e in read_entries(tmp_path) if e.event == "journal.opened"] == [True, False]
+    assert verify(tmp_path).ok
+
+
 def test_a_journal_that_cannot_be_opened_is_opened_later(tmp_path: Path) -> None:
     folder = tmp_path / "j"
     folder.write_text("in the way")

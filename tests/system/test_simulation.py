@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dsp.elastic import Elastic
 from sdrbridge.floor import Decision, Floor
 from sdrbridge.guard import Guard
+from sdrbridge.journal import read_entries
 from sdrbridge.journalwriter import JournalWriter
 from sdrbridge.line import Line, Voice
 from sdrbridge.matrix import Matrix
@@ -87,6 +88,16 @@ def test_recordings_on_a_full_disk_lose_what_they_say_and_return_and_change_noth
     monkeypatch.setattr("sdrbridge.simulation.world._recorded", lambda deed: iter(()))
     without = with_full_disks(seed)
     assert without.digest == outcome.digest and without.tally.recorded == 0
+
+
+def test_a_process_that_dies_on_a_full_disk_leaves_the_journal_to_the_next(tmp_path: Path) -> None:
+    faults = [Deed(60 * 8000, "disk", {"for_s": 40.0}), Deed(80 * 8000, "kill", {"for_s": 2.0})]
+    script = [deed for deed in script_of(1, 0.05, Plan(talk=0.2)) if deed.what == "talk"]
+    outcome = World(HOUSE, tmp_path).run(sorted([*script, *faults], key=lambda d: d.at), 0.05)
+    assert outcome.restarts == 1 and outcome.journal_lost == 0
+    told = [entry.wall for entry in read_entries(tmp_path) if entry.event == "floor.granted"]
+    assert sum(wall > "2026-01-01T00:01:40" for wall in told) > 10
+    assert verify(tmp_path).ok
 
 
 @pytest.mark.slow
