@@ -101,10 +101,11 @@ class TunerLink:
     def pump(self, now: int, monotonic: float) -> None:
         """Before the tick of bridge time `now`."""
         running = self._running
-        if running is not None:
-            self._read(running, now, monotonic)
-        self._obey(self.supervisor.tick(monotonic), now, monotonic)
-        self.silent_s = self.supervisor.silent_s(monotonic)
+        if running is not None and self._read(running, now, monotonic):
+            self.silent_s = 0.0
+        else:
+            self._obey(self.supervisor.tick(monotonic), now, monotonic)
+            self.silent_s = self.supervisor.silent_s(monotonic)
         if self._ending:
             self._ending = [process for process in self._ending if process.poll() is None]
 
@@ -142,7 +143,9 @@ class TunerLink:
             beat.rss_bytes,
         )
 
-    def _read(self, running: _Running, now: int, monotonic: float) -> None:
+    def _read(self, running: _Running, now: int, monotonic: float) -> bool:
+        """Take in what its worker has sent; returns whether a beat was with it."""
+        beats = False
         taken = 0
         gone = ""
         while taken < MOST_READ:
@@ -161,14 +164,15 @@ class TunerLink:
                 messages = running.unpacker.feed(data)
             except WireError as problem:
                 self._obey(self._failed(monotonic, str(problem)), now, monotonic)
-                return
+                return beats
             self.remote.take(messages, now, monotonic)
             for message in messages:
                 if isinstance(message, Beat):
-                    self._seen = message
-                    self._obey(self.supervisor.beat(monotonic, message.rss_bytes), now, monotonic)
-                    if self._running is not running:
-                        return
+                    self._seen, beats = message, True
+                    order = self.supervisor.beat(monotonic, message.rss_bytes)
+                    if order is not None:
+                        self._obey(order, now, monotonic)
+                        return beats
                 elif isinstance(message, Hello):
                     self.description = message.description
                 elif isinstance(message, Bye):
@@ -177,6 +181,7 @@ class TunerLink:
                 break
         if gone:
             self._gone(running, gone, now, monotonic)
+        return beats
 
     def _gone(self, running: _Running, why: str, now: int, monotonic: float) -> None:
         bye = running.bye

@@ -169,8 +169,19 @@ class Outbox:
 
     def put(self, messages: Sequence[Message]) -> None:
         """Send messages as one packet, after what still waits."""
-        self._waiting.append(list(messages))
-        self._flush()
+        while self._rest or self._waiting:
+            if not self._give(self._rest or pack(self._waiting.popleft())):
+                self._hold(list(messages))
+                return
+        self._give(pack(messages))
+
+    def _give(self, packet: bytes) -> bool:
+        """Give a packet, or what is left of one, to the connection; returns whether it took all of it."""
+        self._rest = packet[self._send(packet) :]
+        return not self._rest
+
+    def _hold(self, packet: list[Message]) -> None:
+        self._waiting.append(packet)
         if len(self._waiting) > MOST_HELD:
             self._drop(self._waiting[-MOST_HELD - 1])
         if len(self._waiting) > MOST_PACKETS:
@@ -179,13 +190,6 @@ class Outbox:
     def _drop(self, packet: list[Message]) -> None:
         self.dropped += sum(len(m.samples) // 4 for m in packet if isinstance(m, Audio))
         packet[:] = [m for m in packet if not isinstance(m, Audio | Beat)]
-
-    def _flush(self) -> None:
-        while self._rest or self._waiting:
-            packet = self._rest or pack(self._waiting.popleft())
-            self._rest = packet[self._send(packet) :]
-            if self._rest:
-                return
 
 
 def run(connection: socket.socket, clock: Clock, stop: threading.Event) -> Bye:
