@@ -18,7 +18,7 @@ import sqlite3
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -235,8 +235,8 @@ def _plain(saved: Saved) -> dict[str, Any]:
     return {
         "patches": {name: patch_to_dict(patch) for name, patch in saved.patches.items()},
         "origin": {name: patch_to_dict(patch) for name, patch in saved.origin.items()},
-        "mutes": {name: asdict(mute) for name, mute in saved.mutes.items()},
-        "levels": {name: asdict(level) for name, level in saved.levels.items()},
+        "mutes": msgspec.to_builtins(dict(saved.mutes)),
+        "levels": msgspec.to_builtins(dict(saved.levels)),
     }
 
 
@@ -254,9 +254,9 @@ def _saved(plain: Any) -> Saved:
 def patch_to_dict(patch: Patch) -> dict[str, Any]:
     """A patch as plain values."""
     return {
-        "members": {name: asdict(member) for name, member in patch.members.items()},
-        "legs": [[*ends, asdict(leg)] for ends, leg in patch.legs.items()],
-        "rules": asdict(patch.rules),
+        "members": msgspec.to_builtins(dict(patch.members)),
+        "legs": msgspec.to_builtins([[*ends, leg] for ends, leg in patch.legs.items()]),
+        "rules": msgspec.to_builtins(patch.rules),
     }
 
 
