@@ -11,7 +11,7 @@ without it, so that a line can be checked with any SHA-256 program.
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -78,6 +78,14 @@ def plain(value: object) -> object:
     return _text(str(value))
 
 
+def _is_plain(values: Iterable[object]) -> bool:
+    """Whether these are text, numbers and lists of them, as most events hold nothing else."""
+    for value in values:
+        if type(value) not in _SCALARS and (type(value) is not list or not _is_plain(value)):
+            return False
+    return True
+
+
 def _plain_table(table: Mapping[Any, object]) -> dict[str, Any]:
     return {_text(str(key)): plain(item) for key, item in table.items()}
 
@@ -89,7 +97,7 @@ def _text(value: str) -> str:
 
 def spell_wall(wall: datetime) -> str:
     """Time of day in UTC, to the millisecond."""
-    return wall.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return wall.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse_wall(text: str) -> datetime:
@@ -107,8 +115,8 @@ def write_line(n: int, wall: datetime, prev: str, event: Mapping[str, object]) -
 
 def _body(event: Mapping[str, object], frame: Mapping[str, object]) -> tuple[dict[str, Any], bytes]:
     """What is in an entry, and its line as it is without the hash."""
-    if _SCALARS.issuperset(map(type, event.values())) and RESERVED.isdisjoint(event):
-        # Most events can be said as they are.
+    if _is_plain(event.values()) and RESERVED.isdisjoint(event):
+        # They can be said as they are, but for a number or a letter that is none.
         with suppress(TypeError, ValueError):
             return dict(event), canonical({**event, **frame})
     data = {f"{key}_" if key in RESERVED else key: value for key, value in _plain_table(event).items()}

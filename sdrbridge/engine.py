@@ -244,7 +244,8 @@ class Engine:
 
     def tick(self) -> None:
         """Do what was asked, then play [now, now + 160)."""
-        self._perform_waiting()
+        if self._waiting:
+            self._perform_waiting()
         for step in self._steps:
             step(self.now)
         self.matrix.tick(self.now)
@@ -256,7 +257,8 @@ class Engine:
 
         For simulations (see `Matrix.stride`); what comes before the matrix is done once for all of them.
         """
-        self._perform_waiting()
+        if self._waiting:
+            self._perform_waiting()
         for step in self._steps:
             step(self.now)
         ticks = self.matrix.stride(self.now, limit)

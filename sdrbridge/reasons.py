@@ -34,8 +34,8 @@ _TALK_ENDS = {"floor.released", "floor.idle", "floor.timed_out", "patch.broken",
 _HANDS = {"port.muted", "port.unkey"}
 """What unkeys it at once."""
 
-_ONE = ("channel", "port", "patch", "talker", "listener")
-_MANY = ("ports", "monitors")
+_ONE = {"channel", "port", "patch", "talker", "listener"}
+_MANY = {"ports", "monitors"}
 """Fields that name a port or patch, and several of them."""
 
 _LOSSES = {"floor.refused", "floor.preempted", "floor.timed_out", "loop.found", "control.refused"}
@@ -190,11 +190,13 @@ class Reasons:
 
 def _names(event: Event) -> list[str]:
     """The ports and patches an event is about."""
-    found = [str(event[key]) for key in _ONE if event.get(key)]
-    for key in _MANY:
-        if event.get(key):
-            found += [str(name) for name in event[key]]
-    return list(dict.fromkeys(found))
+    found: dict[str, None] = {}
+    for key, named in event.items():
+        if key in _ONE and named:
+            found[str(named)] = None
+        elif key in _MANY and named:
+            found |= dict.fromkeys(map(str, named))
+    return list(found)
 
 
 def _patches(keyed: Event) -> list[str]:

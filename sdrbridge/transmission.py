@@ -5,6 +5,7 @@ signal really ended; it lies before `end` where the end became known only after 
 """
 
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any
 
 from dsp.blocks import AUDIO_RATE
@@ -49,11 +50,12 @@ class Facts:
 
     def to_dict(self) -> dict[str, Any]:
         """What is known, ready for JSON."""
-        known = [(name, value) for name in _FACTS if (value := getattr(self, name)) is not None]
+        known = [(name, value) for name, value in zip(_FACTS, _all_of(self), strict=True) if value is not None]
         return {name: round(value, 4) if isinstance(value, float) else value for name, value in known}
 
 
 _FACTS = [field.name for field in fields(Facts)]
+_all_of = attrgetter(*_FACTS)
 
 
 @dataclass(slots=True, eq=False)

@@ -284,7 +284,8 @@ class Watch:
         if self._found is not None:
             raise self._found
         if not keyed:
-            self._keyed.pop(port, None)
+            if port in self._keyed:
+                del self._keyed[port]
             if not silent(frame):
                 self._break(3, f"{port} is not keyed and is sent sound")
             return

@@ -206,7 +206,7 @@ class World:
             return
         if self._recordings is not None:
             most = min(most, max(1, (self._chores_due - self._engine.now) // TICK_SAMPLES))
-        self._go((lambda engine: engine.stride(most)) if self._strides else Engine.tick)
+        self._go(partial(Engine.stride, limit=most) if self._strides else Engine.tick)
 
     def _go(self, ticks: Callable[[Engine], object]) -> None:
         """Some ticks of the bridge, and what goes with them."""

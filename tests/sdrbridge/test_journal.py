@@ -161,9 +161,12 @@ def test_what_a_power_cut_leaves_behind_the_last_entry_is_set_aside(tmp_path: Pa
 def test_values_json_does_not_know_become_ones_it_does(tmp_path: Path) -> None:
     journal = Journal(tmp_path, site="test", wall=NOON, seal=None)
     journal.append({"event": "x", "n": 7, "snr_db": float("nan"), "path": Path("/a"), "name": "Z\ud800ü"}, NOON)
+    journal.append({"event": "y", "list": ["Z\ud800", [float("inf"), 1]]}, NOON)
+    journal.append({"event": "y", "list": ["ü", [(1, 2), Path("/a")]]}, NOON)
     journal.close(NOON)
-    entry = next(e for e in read_entries(tmp_path) if e.event == "x")
-    assert dict(entry.data) == {"event": "x", "n_": 7, "snr_db": None, "path": "/a", "name": "Z?ü"}
+    x, *y = [dict(e.data) for e in read_entries(tmp_path) if e.event in ("x", "y")]
+    assert x == {"event": "x", "n_": 7, "snr_db": None, "path": "/a", "name": "Z?ü"}
+    assert [entry["list"] for entry in y] == [["Z?", [None, 1]], ["ü", [[1, 2], "/a"]]]
     assert verify(tmp_path).ok
 
 
