@@ -150,7 +150,6 @@ class RemotePort:
         elif index < self._came:
             samples = samples[self._came - index :]
         self._take(samples)
-        self._came += len(samples)
 
     def _pass(self, index: int) -> None:
         """Silence until `index`."""
@@ -159,19 +158,20 @@ class RemotePort:
             self._origin = index
             self._ring[:] = 0.0
             self._stretch.reset()
+            self._came = index
         else:
             self._take(np.zeros(index - self._came, np.float32))
-        self._came = index
 
     def _take(self, samples: NDArray[np.float32]) -> None:
         """Put speech behind what there is, at the pace of the bridge's clock."""
-        stretch = self._stretch
+        stretch, came = self._stretch, self._came
         if self._clock.ppm and not self._apart:
             self._part()
+        self._came = came + len(samples)
         if not self._apart:
             # The filter holds back as much before it is needed: it may begin at any time.
-            self._put(self._came, samples)
-            self._end = max(self._end, self._came + len(samples) - stretch.reach)
+            self._put(came, samples)
+            self._end = max(self._end, self._came - stretch.reach)
             return
         stretch.set_ppm(self._clock.ppm)
         for first in range(0, len(samples), _PIECE):
@@ -184,10 +184,11 @@ class RemotePort:
     def _put(self, start: int, samples: NDArray[np.float32]) -> None:
         """Into the ring, from index `start` on."""
         at = start & (KEPT - 1)
-        room = KEPT - at
-        self._ring[at : at + len(samples)] = samples[:room]
-        if len(samples) > room:
-            self._ring[: len(samples) - room] = samples[room:]
+        over = at + len(samples) - KEPT
+        if over <= 0:
+            self._ring[at : at + len(samples)] = samples
+        else:
+            self._ring[at:], self._ring[:over] = samples[:-over], samples[-over:]
 
     def _part(self) -> None:
         """From here on speech goes through the filter, which begins with what it would hold by now."""

@@ -69,9 +69,8 @@ class _Channel:
         else:
             self.due = NEVER
 
-    def say(self, world: int) -> list[Message]:
-        """All that is known at `world`."""
-        said: list[Message] = []
+    def say(self, world: int, said: list[Message]) -> None:
+        """Add all that is known at `world` to what is said."""
         while self.due <= world:
             if self.live is None:
                 said.append(self._open(self.waiting.popleft()))
@@ -81,13 +80,12 @@ class _Channel:
                 said.append(Known(self.name, self._over, self._facts))
             else:
                 end = max(self._sent, self.live.end - self._born)
-                said += self._speech(self.live, end)
+                self._speak(self.live, end, said)
                 said.append(End(self.name, self._over, end, end, self._facts))
                 self.live = None
             self.look_ahead()
         if self.live is not None:
-            said += self._speech(self.live, world - LATENCY - self._born)
-        return said
+            self._speak(self.live, world - LATENCY - self._born, said)
 
     def _open(self, over: Over) -> Begin:
         self.live = over
@@ -100,14 +98,12 @@ class _Channel:
         self.late.append(self._start <= 0)
         return Begin(self.name, self._over, self._start, self._facts)
 
-    def _speech(self, over: Over, end: int) -> list[Message]:
-        said: list[Message] = []
+    def _speak(self, over: Over, end: int, said: list[Message]) -> None:
         while self._sent < end:
             n = min(MOST_SAMPLES, end - self._sent)
             sound = self._voice.say(self._sent - self._start + over.offset, n)
             said.append(Speech(self.name, self._sent, sound.tobytes()))
             self._sent += n
-        return said
 
 
 class Worker:
@@ -173,7 +169,7 @@ class Worker:
             messages.append(Hello("simulated radio", "iq", 240_000, 155_000_000, began_s=self.born / AUDIO_RATE))
         for channel in self.channels.values():
             if channel.live is not None or channel.due <= world:
-                messages += channel.say(world)
+                channel.say(world, messages)
         messages.append(Beat(world - self.born, rss_bytes=self.rss_bytes, sent_s=world / AUDIO_RATE))
         self._held.append((world + self.delay, messages))
         while self._held and self._held[0][0] <= world:
@@ -247,6 +243,8 @@ class Tuner:
         self._done = -TICK_SAMPLES
         self._unread = False
         self._worker = None
+        self._pairs: list[tuple[TunedChannel, _Channel]] = []
+        """Each channel as the bridge hears it and as the worker has it."""
         self.plain = False
         """Whether all is well with its worker, and it has said all it knows."""
         self.remote = RemoteTuner(self.name, self._overs, sink, self._began)
@@ -334,14 +332,14 @@ class Tuner:
             and worker.plain
             and worker.rss_bytes != LEAKING
         )
-        if worker is not None:
-            for name, channel in worker.channels.items():
-                self.channels[name].due = channel.due - self._origin
+        for heard, said in self._pairs:
+            heard.due = said.due - self._origin
 
     def _start(self, connection: socket.socket) -> Worker:
         self._pids += 1
         born = self._world + STARTUP
         channels = [_Channel(s, self._overs[s.name], born) for s in self._stations]
+        self._pairs = [(self.channels[channel.name], channel) for channel in channels]
         self._worker = Worker(self._pids, connection.dup(), born, channels)
         return self._worker
 
