@@ -24,7 +24,7 @@ from sdrbridge.simulation import script as scripts
 from sdrbridge.simulation.house import House, make_house
 from sdrbridge.simulation.script import LINK_FAULTS, WORKER_FAULTS, Deed, Plan
 from sdrbridge.simulation.shrink import shrink
-from sdrbridge.simulation.watch import Broken
+from sdrbridge.simulation.watch import Broken, Watch
 from sdrbridge.simulation.world import Outcome, World
 from sdrbridge.transmission import Transmission
 from sdrbridge.verify import verify
@@ -182,6 +182,19 @@ def test_planted_3_who_is_dropped_hears_on(monkeypatch: pytest.MonkeyPatch) -> N
 
 def _as_before(self: Matrix, line: Line, voice: Voice) -> set[int]:
     return {int(row) for group in line.groups for row in group.leg.rows}
+
+
+@pytest.mark.parametrize("writeable", [True, False])
+def test_planted_3_sound_on_a_port_that_is_not_keyed(writeable: bool) -> None:
+    watch, port = Watch(HOUSE), HOUSE.stations[0].name
+    silence, click = np.zeros(3200, np.float32), np.zeros(3200, np.float32)
+    click[1000] = 1e-6
+    for whole in (silence, click):
+        whole.flags.writeable = writeable
+    for part in (silence[:1600], silence[:160], click[:1000], silence[1000:1160]):
+        watch.frame(port, part, 0, False)
+    with pytest.raises(Broken, match="is not keyed and is sent sound"):
+        watch.frame(port, click[900:1060], 0, False)
 
 
 def test_planted_3_a_guard_that_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
