@@ -23,8 +23,8 @@ from sdrbridge.transmitters import Transmitters
 LONGEST_STRIDE = 100
 """Ticks done in one stride at most: 2 s, after which a talker's level or an operator's command is seen."""
 
-LONGEST_SILENCE = 500
-"""Ticks for which a part of the bridge in which nobody talks is left alone: 10 s."""
+LONGEST_SILENCE = 1000
+"""Ticks for which a part of the bridge in which nobody talks is left alone: 20 s."""
 
 
 class Strides:
@@ -50,7 +50,7 @@ class Strides:
         """Bridge time up to which ticks and strides have been done."""
         self._parts: list[Part] = []
         """None where the next stride has to find them anew."""
-        self._silence = np.zeros(LONGEST_STRIDE * TICK_SAMPLES, np.float32)
+        self._silence = np.zeros(LONGEST_SILENCE * TICK_SAMPLES, np.float32)
         self._silence.flags.writeable = False
         self._unions: dict[tuple[int, ...], Part] = {}
 
@@ -135,9 +135,10 @@ class Strides:
         voices = part.voices(self._voices)
         coming = [voice for voice in voices if not voice.speech.ended]
         groups = [group for line in part.lines for group in line.groups]
+        most = (LONGEST_STRIDE if voices or groups else LONGEST_SILENCE) * TICK_SAMPLES
         while part.done < now:
-            then = min(now, next_launch(groups, part.done))
-            samples = min(then - part.done, LONGEST_STRIDE * TICK_SAMPLES)
+            then = min(now, next_launch(groups, part.done)) if groups else now
+            samples = min(then - part.done, most)
             for voice in coming:
                 voice.rx.advance(known)
                 voice.speech.push(voice.rx.read(voice.speech.end, samples))
@@ -149,7 +150,7 @@ class Strides:
     def _mix(self, part: Part, groups: Sequence[Group], samples: int) -> Audio:
         """What those groups play to all ports of a part: (rows, samples), of which those that are keyed count."""
         if not self._long:
-            self._long = [np.zeros(size * len(self._silence), np.float32) for size in (1, len(self._ports))]
+            self._long = [np.zeros(size * LONGEST_STRIDE * TICK_SAMPLES, np.float32) for size in (1, len(self._ports))]
         out = self._long[1][: len(self._ports) * samples].reshape(len(self._ports), samples)
         for row, _ in part.sending:
             if self._air.since[row] is not None:
