@@ -50,11 +50,11 @@ class Plan:
     """How lively a script is.
 
     talk: share of the time in which each port talks. over_s: mean length of an over. between operator deeds and faults
-    lie `operator_s` and `fault_s` on average. In the patches of `make_house`, ports that talk for a ninth of the time
+    lie `operator_s` and `fault_s` on average. In the patches of `make_house`, ports that talk for an eighth of the time
     are busy for a fifth of it: they receive, or are on the air.
     """
 
-    talk: float = 0.11
+    talk: float = 0.13
     over_s: float = 4.0
     operator_s: float = 90.0
     fault_s: float = 300.0
