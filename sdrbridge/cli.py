@@ -222,9 +222,9 @@ def make_parser() -> argparse.ArgumentParser:
     simulate.add_argument(
         "--talk",
         type=_share,
-        default=0.13,
+        default=0.12,
         metavar="SHARE",
-        help="share of the time in which each port talks (default: 0.13, which keeps it busy a fifth of the time)",
+        help="share of the time in which each port talks (default: 0.12, which keeps it busy a fifth of the time)",
     )
     simulate.add_argument("--script", type=Path, metavar="FILE", help="run these deeds, a JSON line each, instead")
     simulate.add_argument("--twice", action="store_true", help="run it twice and compare every event")

@@ -54,7 +54,7 @@ class Plan:
     are busy for a fifth of it: they receive, or are on the air.
     """
 
-    talk: float = 0.13
+    talk: float = 0.12
     over_s: float = 4.0
     operator_s: float = 90.0
     fault_s: float = 300.0

@@ -1,7 +1,7 @@
 """CPU time of the whole simulation: hours that `sdrbridge simulate` plays in a CPU-minute, as it is run by people.
 
-A port is busy while it receives and while it is on the air. How often that is follows from how much each port talks, how
-the patches are, and what operators make of them; it is measured in the run.
+A port is busy while it receives and while it is on the air. How often that is follows from how much each port talks,
+how the patches are, and what operators make of them; it is measured in the run.
 
     scripts/bench simulation
 """
