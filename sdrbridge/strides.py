@@ -21,7 +21,7 @@ from sdrbridge.port import NEVER, Audio, Port
 from sdrbridge.transmitters import Transmitters
 
 LONGEST_STRIDE = 100
-"""Ticks done in one stride at most: 2 s, after which a talker's level or an operator's command is seen."""
+"""Ticks done in one stride at most: 2 s, of which every port keeps the sound."""
 
 LONGEST_SILENCE = 1000
 """Ticks for which a part of the bridge in which nobody talks is left alone: 20 s."""

@@ -6,6 +6,7 @@ packets in pieces, a first question swallowed, a refused rate.
 
 import os
 import pty
+import select
 import socket
 import threading
 import tty
@@ -102,11 +103,14 @@ class SerialDongle:
         self._master, self._slave = pty.openpty()
         tty.setraw(self._slave)
         self.path = os.ttyname(self._slave)
+        self._pulled, self._pull = os.pipe()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     def _serve(self) -> None:
         while True:
+            if self._pulled in select.select([self._master, self._pulled], [], [])[0]:
+                return
             try:
                 data = os.read(self._master, 4096)
             except OSError:
@@ -120,8 +124,11 @@ class SerialDongle:
 
     def unplug(self) -> None:
         """Gone, as when it is pulled out."""
-        os.close(self._slave)
-        os.close(self._master)
+        os.close(self._pull)
+        # Who still answers must not write into what is opened under the same number next.
+        self._thread.join()
+        for end in (self._pulled, self._slave, self._master):
+            os.close(end)
 
 
 class AmbeServer:
