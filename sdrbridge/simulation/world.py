@@ -11,6 +11,7 @@ Nothing here reads a real clock or rolls dice: the same script gives the same ru
 import contextlib
 import os
 import tempfile
+from bisect import insort
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -196,7 +197,7 @@ class World:
 
     def _after(self, deed: Deed, what: str) -> None:
         """Something ends a while after it has begun."""
-        self._later = deque(sorted([*self._later, Deed(_until(deed), what, deed.args)], key=_at))
+        insort(self._later, Deed(_until(deed), what, deed.args), key=_at)
 
     # Time goes on.
 
